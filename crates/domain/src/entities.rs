@@ -1,0 +1,115 @@
+//! What Roster keeps: users, trash entries, sessions.
+
+use crate::values::{
+    Email, Epoch, PasswordHash, ProfileImage, Reason, RequestId, Role, SessionId, Timestamp,
+    TokenFingerprint, TrashEntryId, UserId, Username,
+};
+
+/// A live user, as it is shown. Hash, sessions and epoch are not part of it: who needs them asks for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its id, for good.
+    pub id: UserId,
+    /// Unique among live and trashed users.
+    pub email: Email,
+    /// Unique among live and trashed users.
+    pub username: Username,
+    /// What it may do.
+    pub role: Role,
+    /// When it signed up. An earlier system may not have kept it.
+    pub created_at: Option<Timestamp>,
+    /// When it was last edited.
+    pub updated_at: Option<Timestamp>,
+    /// By whom it was last edited.
+    pub updated_by: Option<UserId>,
+    /// Its profile image.
+    pub profile_image: Option<ProfileImage>,
+}
+
+/// A user that is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUser {
+    /// Its id, for good.
+    pub id: UserId,
+    /// Its email.
+    pub email: Email,
+    /// Its username.
+    pub username: Username,
+    /// What it may do.
+    pub role: Role,
+    /// Its password's hash.
+    pub password_hash: PasswordHash,
+}
+
+/// What an edit changes; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The new email.
+    pub email: Option<Email>,
+    /// The new username.
+    pub username: Option<Username>,
+}
+
+/// A user's stay in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashEntry {
+    /// Its own id.
+    pub id: TrashEntryId,
+    /// Who is in the trash.
+    pub user_id: UserId,
+    /// Who put it there.
+    pub deleted_by: UserId,
+    /// When.
+    pub deleted_at: Timestamp,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// One log-in of a user, until the refresh token ends or the session is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Its id, which its tokens name.
+    pub id: SessionId,
+    /// What is kept of its refresh token.
+    pub refresh_token: TokenFingerprint,
+    /// When the log-in was.
+    pub started_at: Timestamp,
+}
+
+/// How many sessions a user has at most; with one more, the oldest ends.
+pub const MAX_SESSIONS: usize = 16;
+
+/// Who changes something, when, and in which request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The user who does it; `None` for Roster itself.
+    pub actor: Option<UserId>,
+    /// When.
+    pub at: Timestamp,
+    /// The request, or the run of a job, in which it happens.
+    pub request: RequestId,
+}
+
+/// All that is kept of a user, live or in the trash: what is moved from one store to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// What is shown of it.
+    pub user: User,
+    /// Its password's hash.
+    pub password_hash: PasswordHash,
+    /// The epoch under which its tokens live.
+    pub epoch: Epoch,
+    /// Its sessions, oldest first, [`MAX_SESSIONS`] at most.
+    pub sessions: Vec<Session>,
+    /// Its stay in the trash, where it is there.
+    pub trash: Option<TrashEntry>,
+}
+
+/// One page of a longer list, and how long the whole list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items in all, on every page together.
+    pub total: u64,
+    /// The items of this page.
+    pub items: Vec<T>,
+}

@@ -1,0 +1,20 @@
+use async_trait::async_trait;
+
+use super::Unavailable;
+use crate::entities::Account;
+use crate::values::UserId;
+
+/// All accounts, live and in the trash, as they are: for moving them from one store to another.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait AccountArchive: Send + Sync {
+    /// At most `limit` accounts in id order, from the first whose id is larger than `after`; from the very first without.
+    async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable>;
+
+    /// Writes accounts as they are; one whose id is there already is replaced, so that a batch may be repeated.
+    ///
+    /// - MUST take any account that [`read`](Self::read) can return, whatever its names are.
+    /// - MUST refuse, as [`Unavailable`], an account whose email or username another account has.
+    /// - The batch MUST be written whole or, each account for itself, not at all.
+    async fn write(&self, accounts: &[Account]) -> Result<(), Unavailable>;
+}

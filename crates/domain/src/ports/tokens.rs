@@ -1,0 +1,45 @@
+use crate::values::{
+    AccessToken, Epoch, RefreshToken, SessionId, Timestamp, TokenFingerprint, TokenId, UserId,
+};
+
+/// Signs tokens and reads them back. It checks the token alone; whether its user and session live is the store's to say.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+pub trait Tokens: Send + Sync {
+    /// Signs an access token that lives from `now` on for 30 minutes.
+    fn issue_access(&self, claims: &AccessClaims, id: TokenId, now: Timestamp) -> AccessToken;
+
+    /// Signs a refresh token that lives from `now` on for 7 days.
+    fn issue_refresh(&self, claims: &RefreshClaims, id: TokenId, now: Timestamp) -> RefreshToken;
+
+    /// Reads an access token.
+    ///
+    /// - MUST refuse one that is malformed, signed with another key or algorithm, has ended at `now` (without leeway), is not
+    ///   valid yet, is of another kind, names no user, or whose header names a key.
+    /// - MUST take one without session or epoch, as an earlier system signed them: its epoch is the first.
+    fn read_access(&self, token: &AccessToken, now: Timestamp) -> Result<AccessClaims, InvalidToken>;
+
+    /// Reads a refresh token; refuses as [`read_access`](Self::read_access) does.
+    fn read_refresh(&self, token: &RefreshToken, now: Timestamp) -> Result<RefreshClaims, InvalidToken>;
+
+    /// What a store keeps of a refresh token: its SHA-256.
+    fn fingerprint(&self, token: &RefreshToken) -> TokenFingerprint;
+}
+
+/// What an access token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The log-in that it comes from; `None` in tokens of an earlier system.
+    pub session: Option<SessionId>,
+    /// The epoch under which it was made.
+    pub epoch: Epoch,
+}
+
+/// What a refresh token says: the same as the access tokens that are made from it.
+pub type RefreshClaims = AccessClaims;
+
+/// A token that is not valid, for whatever reason: none is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid token")]
+pub struct InvalidToken;

@@ -1,0 +1,100 @@
+use async_trait::async_trait;
+
+use super::Unavailable;
+use crate::entities::{Change, Page, TrashEntry, User};
+use crate::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
+
+/// The trash: users who can come back.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait Trash: Send + Sync {
+    /// Puts a live user into the trash, by `change.actor` at `change.at`.
+    ///
+    /// - MUST end the user's sessions and raise its epoch in the same write; its names stay taken.
+    /// - MUST tell a user that is in the trash already from one that does not exist. Of two at once exactly one MUST
+    ///   succeed.
+    async fn put(&self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError>;
+
+    /// Puts many users into the trash, each as [`put`](Self::put) does, whole or not at all.
+    ///
+    /// - MUST return, in the order given, those that it put there; no id stands twice in `users`.
+    /// - Where it is [`Unavailable`] some may have been put there and others not.
+    async fn put_many(
+        &self,
+        users: &[(UserId, TrashEntryId)],
+        reason: &Reason,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable>;
+
+    /// One page of the entries, ordered by their own id, and how many there are, exactly.
+    async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable>;
+
+    /// Brings a user back as it was, its names, hash, role, times and image included, and returns it.
+    ///
+    /// - MUST keep the raised epoch: tokens from before the deletion stay dead.
+    /// - Of a restore and a [`purge`](Self::purge) at once exactly one MUST succeed.
+    async fn restore(&self, user: UserId, change: &Change) -> Result<User, RestoreError>;
+
+    /// Deletes a user in the trash for good: user, entry, sessions. Its names are free at once.
+    ///
+    /// - MUST, in the same write, leave its image, where it is one of ours, to [`ImageRemovals`](super::ImageRemovals), due at
+    ///   once.
+    async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError>;
+
+    /// Purges, as [`purge`](Self::purge) does, at most `limit` users whose entry is from before `cutoff`, oldest first, and
+    /// returns their ids. Of several at once, each user MUST be returned by exactly one.
+    async fn purge_expired(
+        &self,
+        cutoff: Timestamp,
+        limit: usize,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable>;
+}
+
+/// What a new trash entry holds besides the [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trashed {
+    /// The entry's id.
+    pub entry: TrashEntryId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a user was not put into the trash.
+#[derive(Debug, thiserror::Error)]
+pub enum TrashError {
+    /// No user has this id, live or in the trash.
+    #[error("no such user")]
+    NotFound,
+    /// The user is there already.
+    #[error("the user is in the trash already")]
+    AlreadyThere,
+    /// The store did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why a user was not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// No user has this id, live or in the trash.
+    #[error("no such user")]
+    NotFound,
+    /// The user is live.
+    #[error("the user is not in the trash")]
+    NotInTrash,
+    /// The store did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why a user was not purged.
+#[derive(Debug, thiserror::Error)]
+pub enum PurgeError {
+    /// The user is live, or does not exist.
+    #[error("the user is not in the trash")]
+    NotInTrash,
+    /// The store did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}

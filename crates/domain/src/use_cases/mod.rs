@@ -1,0 +1,94 @@
+//! The use cases, one file each, as methods of [`Roster`]. Each reads like the sentence that describes it.
+
+mod bulk_delete;
+mod caller;
+mod delete_image;
+mod delete_user;
+mod edit_user;
+mod housekeeping;
+mod list_trash;
+mod list_users;
+mod log_in;
+mod purge_user;
+mod read_image;
+mod read_user;
+mod refresh;
+mod restore_user;
+mod sign_up;
+mod upload_image;
+
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::entities::Change;
+use crate::ports::{
+    Clock, Ids, ImageProcessor, ImageRemovals, ImageStore, PasswordHasher, Tokens, Trash, Users,
+};
+use crate::values::{RequestId, UserId};
+
+pub use bulk_delete::BulkDeletion;
+pub use housekeeping::{PURGE_BATCH, RemovalProgress};
+pub use log_in::{Known, TokenPair};
+pub use read_image::{ImageContent, ImageReading, ImageVersion, KnownVersions};
+pub use sign_up::{Prepared, SignUp};
+pub use upload_image::UploadTarget;
+
+/// Who may sign up as an admin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminSignUp {
+    /// Anybody.
+    Open,
+    /// Anybody until there has been an admin, admins from then on.
+    Bootstrap,
+    /// Admins.
+    Closed,
+}
+
+/// What an operator decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Who may sign up as an admin.
+    pub admin_sign_up: AdminSignUp,
+    /// How long a user stays in the trash.
+    pub trash_retention: Duration,
+}
+
+/// The outside world.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each is its port")]
+pub struct Ports {
+    pub users: Arc<dyn Users>,
+    pub trash: Arc<dyn Trash>,
+    pub removals: Arc<dyn ImageRemovals>,
+    /// Where `/profile-upload/` stores.
+    pub images: Arc<dyn ImageStore>,
+    /// Where `/profile-upload-s3/` stores.
+    pub s3_images: Option<Arc<dyn ImageStore>>,
+    pub processor: Arc<dyn ImageProcessor>,
+    pub hasher: Arc<dyn PasswordHasher>,
+    pub tokens: Arc<dyn Tokens>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+}
+
+/// All use cases.
+pub struct Roster {
+    ports: Ports,
+    rules: Rules,
+}
+
+impl Roster {
+    /// Over that outside world, by those rules.
+    #[must_use]
+    pub fn new(ports: Ports, rules: Rules) -> Self {
+        Self { ports, rules }
+    }
+
+    /// A change that happens now.
+    fn change(&self, actor: Option<UserId>, request: RequestId) -> Change {
+        Change { actor, at: self.ports.clock.now(), request }
+    }
+}

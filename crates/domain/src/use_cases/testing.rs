@@ -1,0 +1,125 @@
+//! What the unit tests share: a world of mocks, in which every call that a test does not expect is a failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{AdminSignUp, Ports, Roster, Rules};
+use crate::entities::User;
+use crate::ports::{
+    AccessClaims, CallerAnswer, MockClock, MockIds, MockImageProcessor, MockImageRemovals, MockImageStore,
+    MockPasswordHasher, MockTokens, MockTrash, MockUsers, Spool, Unavailable,
+};
+use crate::values::{
+    Email, Epoch, ImageFormat, ImageKey, ImageRef, RequestId, Role, SessionId, StoreName, Timestamp, TokenId,
+    TrashEntryId, UserId, Username,
+};
+
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_739_182_939_096);
+pub(super) const ANN: UserId = UserId::from_bytes([1; 12]);
+pub(super) const BEN: UserId = UserId::from_bytes([2; 12]);
+pub(super) const ENTRY: TrashEntryId = TrashEntryId::from_bytes([9; 12]);
+pub(super) const SESSION: SessionId = SessionId::from_bytes([7; 16]);
+pub(super) const REQUEST: RequestId = RequestId::from_bytes([5; 16]);
+pub(super) const EPOCH: Epoch = Epoch::new(3);
+
+/// Ann's token.
+pub(super) const CLAIMS: AccessClaims = AccessClaims { user_id: ANN, session: Some(SESSION), epoch: EPOCH };
+
+pub(super) struct World {
+    pub(super) users: MockUsers,
+    pub(super) trash: MockTrash,
+    pub(super) removals: MockImageRemovals,
+    pub(super) images: MockImageStore,
+    pub(super) processor: MockImageProcessor,
+    pub(super) hasher: MockPasswordHasher,
+    pub(super) tokens: MockTokens,
+    pub(super) ids: MockIds,
+    pub(super) admin_sign_up: AdminSignUp,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mut ids = MockIds::new();
+        ids.expect_user_id().return_const(BEN);
+        ids.expect_trash_entry_id().return_const(ENTRY);
+        ids.expect_session_id().return_const(SESSION);
+        ids.expect_token_id().returning(|| TokenId([6; 16]));
+        ids.expect_image_name().return_const([4; 16]);
+        let mut images = MockImageStore::new();
+        images.expect_name().returning(|| StoreName::new("file"));
+        Self {
+            users: MockUsers::new(),
+            trash: MockTrash::new(),
+            removals: MockImageRemovals::new(),
+            images,
+            processor: MockImageProcessor::new(),
+            hasher: MockPasswordHasher::new(),
+            tokens: MockTokens::new(),
+            ids,
+            admin_sign_up: AdminSignUp::Open,
+        }
+    }
+
+    /// In which Ann is the caller, and live.
+    pub(super) fn with_caller(role: Role) -> Self {
+        let mut world = Self::new();
+        world.users.expect_caller().returning(move |caller, named| {
+            assert_eq!((caller.user_id, caller.session), (ANN, Some(SESSION)));
+            Ok(CallerAnswer {
+                caller: Some(user(ANN, role)),
+                epoch: EPOCH,
+                session_lives: true,
+                named: named.filter(|id| *id == BEN).map(|id| user(id, Role::Regular)),
+            })
+        });
+        world
+    }
+
+    pub(super) fn roster(self) -> Roster {
+        let mut clock = MockClock::new();
+        clock.expect_now().return_const(NOW);
+        clock.expect_sleep().return_const(());
+        let ports = Ports {
+            users: Arc::new(self.users),
+            trash: Arc::new(self.trash),
+            removals: Arc::new(self.removals),
+            images: Arc::new(self.images),
+            s3_images: None,
+            processor: Arc::new(self.processor),
+            hasher: Arc::new(self.hasher),
+            tokens: Arc::new(self.tokens),
+            clock: Arc::new(clock),
+            ids: Arc::new(self.ids),
+        };
+        Roster::new(
+            ports,
+            Rules { admin_sign_up: self.admin_sign_up, trash_retention: Duration::from_hours(30 * 24) },
+        )
+    }
+}
+
+pub(super) fn user(id: UserId, role: Role) -> User {
+    User {
+        id,
+        email: Email::from_store(format!("{id}@example.com")),
+        username: Username::from_store(format!("user{id}")),
+        role,
+        created_at: Some(NOW),
+        updated_at: None,
+        updated_by: None,
+        profile_image: None,
+    }
+}
+
+pub(super) fn image(name: u8) -> ImageRef {
+    ImageRef { store: StoreName::new("file"), key: ImageKey::new(ANN, [name; 16], ImageFormat::Png) }
+}
+
+pub(super) fn unavailable() -> Unavailable {
+    Unavailable::new("test store", "unplugged")
+}
+
+/// An empty upload.
+pub(super) fn spool() -> Spool {
+    Spool::new(std::fs::File::open("/dev/null").unwrap(), 0)
+}

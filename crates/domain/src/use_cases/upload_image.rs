@@ -1,0 +1,168 @@
+use std::time::Duration;
+
+use super::Roster;
+use crate::Error;
+use crate::ports::{AccessClaims, SetImageError, Spool, Unavailable};
+use crate::values::{ImageKey, ImageRef, ProfileImage, RequestId};
+
+/// How long an image may take from its reservation to its commit. Past that it is removed, so it is far more than any
+/// store's deadline.
+const RESERVATION: Duration = Duration::from_mins(15);
+
+/// Which store an image goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadTarget {
+    /// The one that is configured for profile images.
+    Default,
+    /// The S3 one.
+    S3,
+}
+
+impl Roster {
+    /// Makes a clean image of an uploaded file the caller's profile image; the one before goes.
+    ///
+    /// First the promise to remove it is kept, then the image, then the user's reference, which takes the promise back: a
+    /// crash between any two leaves nothing that is not removed in time.
+    pub async fn upload_image(
+        &self,
+        claims: AccessClaims,
+        target: UploadTarget,
+        file: Spool,
+        request: RequestId,
+    ) -> Result<ImageRef, Error> {
+        let (caller, _) = self.caller(claims, None).await?;
+        let store = match target {
+            UploadTarget::Default => &self.ports.images,
+            UploadTarget::S3 => self.ports.s3_images.as_ref().ok_or(Error::NoImageStore)?,
+        };
+        let processed = self.ports.processor.process(file).await?;
+
+        let key = ImageKey::new(caller.id, self.ports.ids.image_name(), processed.format);
+        let image = ImageRef { store: store.name(), key };
+        let change = self.change(Some(caller.id), request);
+        self.ports.removals.reserve(caller.id, &image, change.at.plus(RESERVATION), &change).await?;
+        store.put(&image.key, processed.image).await?;
+        self.ports.users.set_image(caller.id, &image, &change).await.map_err(|error| match error {
+            SetImageError::NotFound => Error::NotAuthenticated,
+            lost @ SetImageError::ReservationLost => Unavailable::new("image reservation", lost).into(),
+            SetImageError::Unavailable(error) => Error::Unavailable(error),
+        })?;
+        tracing::info!(event = "image uploaded", user = %caller.id, %request);
+        if let Some(before) = caller.profile_image.as_ref().and_then(ProfileImage::stored) {
+            self.remove_images_at_once(caller.id, Some(&before.store), request).await;
+        }
+        Ok(image)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mockall::Sequence;
+
+    use super::super::testing::{ANN, CLAIMS, EPOCH, NOW, REQUEST, World, image, spool, unavailable, user};
+    use super::*;
+    use crate::entities::User;
+    use crate::ports::{CallerAnswer, PendingRemoval, ProcessError, ProcessedImage};
+    use crate::values::{ImageFormat, Role};
+
+    /// What is made of an upload: 7 bytes.
+    fn clean() -> ProcessedImage {
+        ProcessedImage { image: Spool::new(spool().file().try_clone().unwrap(), 7), format: ImageFormat::Png }
+    }
+
+    async fn upload(world: World, target: UploadTarget) -> Result<ImageRef, Error> {
+        world.roster().upload_image(CLAIMS, target, spool(), REQUEST).await
+    }
+
+    #[tokio::test]
+    async fn the_removal_is_promised_before_the_image_is_stored_and_the_image_is_stored_before_it_is_the_users()
+     {
+        let mut order = Sequence::new();
+        let mut world = World::with_caller(Role::Regular);
+        world.processor.expect_process().times(1).in_sequence(&mut order).returning(|_| Ok(clean()));
+        world
+            .removals
+            .expect_reserve()
+            .withf(|owner, reserved, due, _| *owner == ANN && *reserved == image(4) && *due > NOW)
+            .times(1)
+            .in_sequence(&mut order)
+            .returning(|_, _, _, _| Ok(()));
+        world
+            .images
+            .expect_put()
+            .withf(|key, stored| *key == image(4).key && stored.length() == 7)
+            .times(1)
+            .in_sequence(&mut order)
+            .returning(|_, _| Ok(()));
+        world
+            .users
+            .expect_set_image()
+            .withf(|owner, set, _| *owner == ANN && *set == image(4))
+            .times(1)
+            .in_sequence(&mut order)
+            .returning(|_, _, _| Ok(()));
+        assert_eq!(upload(world, UploadTarget::Default).await.unwrap(), image(4));
+    }
+
+    #[tokio::test]
+    async fn the_image_before_goes_at_once() {
+        let mut world = World::new();
+        world.users.expect_caller().returning(|_, _| {
+            let caller = User { profile_image: Some(image(1).into()), ..user(ANN, Role::Regular) };
+            Ok(CallerAnswer { caller: Some(caller), epoch: EPOCH, session_lives: true, named: None })
+        });
+        world.processor.expect_process().returning(|_| Ok(clean()));
+        world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
+        world.images.expect_put().returning(|_, _| Ok(()));
+        world.users.expect_set_image().returning(|_, _, _| Ok(()));
+        let left = PendingRemoval { owner: ANN, image: image(1), due: NOW };
+        world.removals.expect_due().times(1).returning(move |_, _, _, _| Ok(vec![left.clone()]));
+        world.images.expect_remove().withf(|key| *key == image(1).key).times(1).returning(|_| Ok(()));
+        world.removals.expect_done().times(1).returning(|_| Ok(()));
+        upload(world, UploadTarget::Default).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_refused_file_is_neither_promised_nor_stored() {
+        let mut world = World::with_caller(Role::Regular);
+        world.processor.expect_process().returning(|_| Err(ProcessError::Damaged));
+        assert!(matches!(upload(world, UploadTarget::Default).await, Err(Error::DamagedImage)));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_waited_too_long_for_others_is_load_and_no_outage() {
+        let mut world = World::with_caller(Role::Regular);
+        world.processor.expect_process().returning(|_| Err(ProcessError::Overloaded));
+        assert!(matches!(upload(world, UploadTarget::Default).await, Err(Error::Overloaded)));
+    }
+
+    #[tokio::test]
+    async fn a_reservation_that_ran_out_is_told_by_its_own_name() {
+        let mut world = World::with_caller(Role::Regular);
+        world.processor.expect_process().returning(|_| Ok(clean()));
+        world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
+        world.images.expect_put().returning(|_, _| Ok(()));
+        world.users.expect_set_image().returning(|_, _, _| Err(SetImageError::ReservationLost));
+        let Err(Error::Unavailable(error)) = upload(world, UploadTarget::Default).await else {
+            panic!("not unavailable")
+        };
+        assert_eq!(error.store, "image reservation");
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_not_stored_does_not_become_the_users() {
+        let mut world = World::with_caller(Role::Regular);
+        world.processor.expect_process().returning(|_| Ok(clean()));
+        world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
+        world.images.expect_put().returning(|_, _| Err(unavailable()));
+        assert!(matches!(upload(world, UploadTarget::Default).await, Err(Error::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn without_an_s3_store_none_is_uploaded_to() {
+        assert!(matches!(
+            upload(World::with_caller(Role::Regular), UploadTarget::S3).await,
+            Err(Error::NoImageStore)
+        ));
+    }
+}

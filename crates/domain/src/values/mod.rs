@@ -1,0 +1,28 @@
+//! What a field may hold. `parse` is for what clients send and may refuse; `from_store` is for what a store holds and
+//! never does, so that whatever an earlier system let in can be read, edited and deleted like anything else.
+
+mod email;
+mod id;
+mod image;
+mod page;
+mod password;
+mod reason;
+mod role;
+mod search;
+mod text;
+mod timestamp;
+mod token;
+mod username;
+
+pub use email::{Email, EmailError};
+pub use id::{NotAnId, RequestId, SessionId, TrashEntryId, UserId};
+pub use image::{ImageFormat, ImageKey, ImageRef, NotAnImageKey, OriginalImage, ProfileImage, StoreName};
+pub use page::{PageNumber, PageRequest, PerPage};
+pub use password::{Password, PasswordHash};
+pub use reason::Reason;
+pub use role::Role;
+pub use search::SearchTerm;
+pub use text::TextError;
+pub use timestamp::Timestamp;
+pub use token::{AccessToken, Epoch, RefreshToken, TokenFingerprint, TokenId};
+pub use username::Username;
