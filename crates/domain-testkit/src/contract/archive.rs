@@ -1,0 +1,234 @@
+//! [`AccountArchive`](roster_domain::ports::AccountArchive).
+
+use std::sync::Arc;
+
+use roster_domain::entities::{Account, MAX_SESSIONS, TrashEntry};
+use roster_domain::ports::CreateError;
+use roster_domain::values::{Epoch, ImageRef, ProfileImage, Role, UserId};
+
+use super::Stores;
+use super::support::{created, delete, import, listed, live, logged_in, purge, race, restore, stored};
+use super::support::{session_lives, with_image};
+use crate::fixtures::{
+    account, at, change, email, hash, image_of, new_user, next_trash_entry_id, next_user_id, page, reason,
+    session, user_id, username,
+};
+
+/// An account in which every field is filled.
+fn full_account(name: &str) -> Account {
+    let mut full = account(name);
+    full.user.role = Role::Admin;
+    full.user.updated_at = Some(at(7));
+    full.user.updated_by = Some(next_user_id());
+    full.user.profile_image = Some(image_of(full.user.id).into());
+    full.epoch = Epoch::new(41);
+    full.sessions = (0..MAX_SESSIONS as u64).map(|seconds| session(at(seconds))).collect();
+    full
+}
+
+fn in_trash(mut account: Account) -> Account {
+    account.sessions.clear();
+    account.trash = Some(TrashEntry {
+        id: next_trash_entry_id(),
+        user_id: account.user.id,
+        deleted_by: next_user_id(),
+        deleted_at: at(8),
+        reason: reason("spam"),
+    });
+    account
+}
+
+/// The image of an account that has one of ours.
+fn stored_image(account: &Account) -> ImageRef {
+    account.user.profile_image.as_ref().and_then(ProfileImage::stored).expect("an image of ours").clone()
+}
+
+async fn read_all(stores: &Stores) -> Vec<Account> {
+    stores.archive.read(None, 1_000).await.unwrap()
+}
+
+pub async fn an_empty_store_has_no_accounts(stores: Stores) {
+    assert_eq!(read_all(&stores).await, []);
+    assert_eq!(stores.archive.read(Some(user_id(1)), 10).await.unwrap(), []);
+    stores.archive.write(&[]).await.unwrap();
+    assert_eq!(read_all(&stores).await, []);
+}
+
+pub async fn an_account_is_read_as_it_was_written(stores: Stores) {
+    let accounts = [account("ann"), full_account("bob"), in_trash(full_account("carol"))];
+    stores.archive.write(&accounts).await.unwrap();
+    assert_eq!(read_all(&stores).await, accounts);
+}
+
+pub async fn an_account_is_read_as_it_became(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    with_image(&stores, ann.id).await;
+    let opened = [logged_in(&stores.users, ann.id, 1).await, logged_in(&stores.users, ann.id, 2).await];
+    created(&stores, "bob").await;
+    let read = read_all(&stores).await;
+    assert_eq!(read.len(), 2);
+    assert_eq!((read[0].user.id, read[0].sessions.as_slice()), (ann.id, opened.as_slice()));
+    assert_eq!(Some(read[0].user.clone()), live(&stores, ann.id).await);
+}
+
+pub async fn accounts_are_read_in_id_order_in_batches_the_trash_included(stores: Stores) {
+    let mut all = Vec::new();
+    for number in [4, 2, 6, 1, 5, 3, 300] {
+        let mut one = account(&format!("user{number}"));
+        one.user.id = user_id(number);
+        import(&stores, &one).await;
+        all.push(one.user.id);
+    }
+    delete(&stores, user_id(3)).await;
+    delete(&stores, user_id(1)).await;
+    all.sort_unstable();
+    for limit in [1, 2, 3, 7, 8] {
+        let mut covered: Vec<UserId> = Vec::new();
+        loop {
+            let batch = stores.archive.read(covered.last().copied(), limit).await.unwrap();
+            assert!(batch.len() <= limit);
+            if batch.is_empty() {
+                break;
+            }
+            covered.extend(batch.into_iter().map(|account| account.user.id));
+            assert!(covered.len() <= all.len(), "in batches of {limit}");
+        }
+        assert_eq!(covered, all, "in batches of {limit}");
+    }
+    let behind_an_id_that_nobody_has = stores.archive.read(Some(user_id(7)), 10).await.unwrap();
+    assert_eq!(behind_an_id_that_nobody_has[0].user.id, user_id(300));
+}
+
+pub async fn a_batch_may_be_written_again(stores: Stores) {
+    let accounts = [account("ann"), full_account("bob"), in_trash(full_account("carol"))];
+    for _ in 0..3 {
+        stores.archive.write(&accounts).await.unwrap();
+        assert_eq!(read_all(&stores).await, accounts);
+        assert_eq!(listed(&stores, 1, 10).await.total, 2);
+        assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 1);
+    }
+}
+
+pub async fn an_account_that_is_there_is_replaced_whole(stores: Stores) {
+    let before = full_account("ann");
+    import(&stores, &before).await;
+    let mut after = account("anna");
+    after.user.id = before.user.id;
+    import(&stores, &after).await;
+    assert_eq!(read_all(&stores).await, std::slice::from_ref(&after));
+    assert!(!session_lives(&stores.users, after.user.id, &before.sessions[0]).await);
+    assert_eq!(stores.users.credentials(&email("ann@example.com")).await.unwrap(), None);
+    created(&stores, "ann").await;
+
+    let trashed = in_trash(after.clone());
+    import(&stores, &trashed).await;
+    assert_eq!(live(&stores, after.user.id).await, None);
+    assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().items, [trashed.trash.unwrap()]);
+    import(&stores, &after).await;
+    assert_eq!(live(&stores, after.user.id).await, Some(after.user));
+    assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 0);
+}
+
+pub async fn an_imported_account_works_like_any_other(stores: Stores) {
+    let imported = full_account("ann");
+    import(&stores, &imported).await;
+    let id = imported.user.id;
+    assert_eq!(live(&stores, id).await.as_ref(), Some(&imported.user));
+    let found = stores.users.credentials(&imported.user.email).await.unwrap().unwrap();
+    assert_eq!((found.user_id, found.epoch), (id, Epoch::new(41)));
+    assert_eq!(found.password_hash, hash("hash of ann"));
+    assert!(session_lives(&stores.users, id, &imported.sessions[0]).await);
+
+    let open = roster_domain::ports::OpenSession {
+        epoch: Epoch::new(41),
+        ..crate::fixtures::open_session(id, at(100))
+    };
+    assert!(stores.users.open_session(&open, &change()).await.unwrap());
+    assert!(!session_lives(&stores.users, id, &imported.sessions[0]).await);
+    assert!(session_lives(&stores.users, id, &imported.sessions[1]).await);
+
+    delete(&stores, id).await;
+    assert!(stored(&stores, id).await.unwrap().epoch > Epoch::new(41));
+    assert_eq!(restore(&stores, id).await, imported.user);
+    purge(&stores, id).await;
+    assert_eq!(super::support::due_images(&stores, 10).await, [stored_image(&imported)]);
+}
+
+pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: Stores) {
+    let (ann, bob) = (in_trash(full_account("ann")), in_trash(full_account("bob")));
+    stores.archive.write(&[ann.clone(), bob.clone()]).await.unwrap();
+    assert_eq!(restore(&stores, ann.user.id).await, ann.user);
+    assert_eq!(stores.trash.purge_expired(at(9), 10, &change()).await.unwrap(), [bob.user.id]);
+    assert_eq!(super::support::due_images(&stores, 10).await, [stored_image(&bob)]);
+}
+
+pub async fn an_account_whose_names_another_has_is_refused(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let bob = created(&stores, "bob").await;
+    delete(&stores, bob.id).await;
+    let before = read_all(&stores).await;
+    for taken in [&ann, &bob] {
+        let mut same_email = account("carol");
+        same_email.user.email = taken.email.clone();
+        stores.archive.write(&[same_email]).await.unwrap_err();
+        let mut same_username = account("carol");
+        same_username.user.username = taken.username.clone();
+        stores.archive.write(&[same_username]).await.unwrap_err();
+    }
+    assert_eq!(read_all(&stores).await, before);
+}
+
+pub async fn of_a_refused_batch_each_account_is_written_whole_or_not_at_all(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let mut taken = full_account("taken");
+    taken.user.username = ann.username;
+    let batch = [full_account("bob"), taken.clone(), in_trash(full_account("carol"))];
+    stores.archive.write(&batch).await.unwrap_err();
+    assert_eq!(stored(&stores, taken.user.id).await, None);
+    for account in [&batch[0], &batch[2]] {
+        let kept = stored(&stores, account.user.id).await;
+        assert!(kept.is_none() || kept.as_ref() == Some(account));
+    }
+}
+
+pub async fn two_accounts_of_one_name_in_a_batch_are_refused(stores: Stores) {
+    let (ann, mut twin) = (account("ann"), account("twin"));
+    twin.user.username = username("ann");
+    stores.archive.write(&[ann.clone(), twin.clone()]).await.unwrap_err();
+    let both = [stored(&stores, ann.user.id).await, stored(&stores, twin.user.id).await];
+    assert!(both.iter().flatten().count() <= 1);
+}
+
+pub async fn imported_names_are_taken(stores: Stores) {
+    stores.archive.write(&[account("ann"), in_trash(account("bob"))]).await.unwrap();
+    for name in ["ann", "bob"] {
+        let refused = stores.users.create(&new_user(name), &change()).await;
+        assert!(matches!(refused, Err(CreateError::EmailTaken)));
+    }
+    let names = ["ann", "bob", "carol"].map(username);
+    assert_eq!(stores.users.free_usernames(&names).await.unwrap(), [username("carol")]);
+}
+
+pub async fn of_an_import_and_a_sign_up_with_one_name_exactly_one_succeeds(stores: Stores) {
+    for round in 0..super::support::ROUNDS {
+        let name = format!("ann{round}");
+        let (archive, imported) = (Arc::clone(&stores.archive), account(&name));
+        let (users, user) = (Arc::clone(&stores.users), new_user(&name));
+        let (written, signed_up) =
+            super::support::race_two(async move { archive.write(&[imported]).await.is_ok() }, async move {
+                users.create(&user, &change()).await.is_ok()
+            })
+            .await;
+        assert!(written != signed_up, "{written}, {signed_up}");
+    }
+}
+
+pub async fn a_batch_that_is_written_twice_at_once_is_written_once(stores: Stores) {
+    let batch: Vec<Account> = (0..20).map(|number| full_account(&format!("user{number}"))).collect();
+    let writes = (0..2).map(|_| {
+        let (archive, batch) = (Arc::clone(&stores.archive), batch.clone());
+        async move { archive.write(&batch).await.unwrap() }
+    });
+    race(writes.collect()).await;
+    assert_eq!(read_all(&stores).await, batch);
+}

@@ -1,0 +1,208 @@
+//! [`Users::create`](roster_domain::ports::Users::create) and what has to do with it.
+
+use std::sync::Arc;
+
+use roster_domain::entities::NewUser;
+use roster_domain::ports::CreateError;
+use roster_domain::values::{Epoch, Role};
+
+use super::Stores;
+use super::support::{ROUNDS, created, delete, import, listed, live, purge, race, stored};
+use crate::fixtures::{account, at, change, change_at, new_admin, new_user, shown, username};
+
+pub async fn a_user_is_created_as_it_was_given(stores: Stores) {
+    let user = new_user("élodie");
+    let change = change_at(at(5));
+    stores.users.create(&user, &change).await.unwrap();
+
+    assert_eq!(live(&stores, user.id).await, Some(shown(&user, at(5))));
+    let account = stored(&stores, user.id).await.unwrap();
+    assert_eq!(account.user, shown(&user, at(5)));
+    assert_eq!(account.password_hash, user.password_hash);
+    assert_eq!((account.epoch, account.sessions, account.trash), (Epoch::FIRST, Vec::new(), None));
+}
+
+pub async fn a_live_users_email_is_refused(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let other = NewUser { email: ann.email, ..new_user("bob") };
+    assert!(matches!(stores.users.create(&other, &change()).await, Err(CreateError::EmailTaken)));
+}
+
+pub async fn a_live_users_username_is_refused(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let other = NewUser { username: ann.username, ..new_user("bob") };
+    assert!(matches!(stores.users.create(&other, &change()).await, Err(CreateError::UsernameTaken)));
+}
+
+pub async fn of_two_taken_names_the_email_is_named(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let bob = created(&stores, "bob").await;
+    let both_of_one = NewUser { id: new_user("x").id, ..ann.clone() };
+    assert!(matches!(stores.users.create(&both_of_one, &change()).await, Err(CreateError::EmailTaken)));
+    for (email_of, username_of) in [(&ann, &bob), (&bob, &ann)] {
+        let one_of_each = NewUser {
+            email: email_of.email.clone(),
+            username: username_of.username.clone(),
+            ..new_user("carol")
+        };
+        assert!(matches!(stores.users.create(&one_of_each, &change()).await, Err(CreateError::EmailTaken)));
+    }
+}
+
+pub async fn a_trashed_users_names_stay_taken(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    delete(&stores, ann.id).await;
+    let same_email = NewUser { email: ann.email.clone(), ..new_user("bob") };
+    assert!(matches!(stores.users.create(&same_email, &change()).await, Err(CreateError::EmailTaken)));
+    let same_username = NewUser { username: ann.username.clone(), ..new_user("carol") };
+    assert!(matches!(stores.users.create(&same_username, &change()).await, Err(CreateError::UsernameTaken)));
+    assert_eq!(stores.users.free_usernames(&[ann.username]).await.unwrap(), []);
+}
+
+pub async fn a_purged_users_names_are_free(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    purge(&stores, ann.id).await;
+    assert_eq!(
+        stores.users.free_usernames(std::slice::from_ref(&ann.username)).await.unwrap(),
+        [ann.username]
+    );
+    let again = created(&stores, "ann").await;
+    assert_eq!(live(&stores, again.id).await, Some(shown(&again, change().at)));
+}
+
+pub async fn a_refused_user_leaves_nothing_behind(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let email_taken = NewUser { email: ann.email.clone(), role: Role::Admin, ..new_user("bob") };
+    let username_taken = NewUser { username: ann.username, role: Role::Admin, ..new_user("carol") };
+    for refused in [email_taken, username_taken] {
+        stores.users.create(&refused, &change()).await.unwrap_err();
+        assert_eq!(stored(&stores, refused.id).await, None);
+    }
+    assert!(!stores.users.has_had_admin().await.unwrap());
+    assert_eq!(listed(&stores, 1, 10).await.total, 1);
+    created(&stores, "bob").await;
+    created(&stores, "carol").await;
+}
+
+pub async fn free_usernames_are_told_in_the_order_given(stores: Stores) {
+    import(&stores, &account("Mixed")).await;
+    created(&stores, "ann").await;
+    let candidates = ["zoe", "ann", "bob", "mixed", "amy"].map(username);
+    let free = stores.users.free_usernames(&candidates).await.unwrap();
+    assert_eq!(free, ["zoe", "bob", "amy"].map(username));
+    assert_eq!(stores.users.free_usernames(&[]).await.unwrap(), []);
+}
+
+pub async fn there_has_been_no_admin_in_an_empty_store(stores: Stores) {
+    assert!(!stores.users.has_had_admin().await.unwrap());
+    created(&stores, "ann").await;
+    assert!(!stores.users.has_had_admin().await.unwrap());
+    stores.users.create(&new_admin("bob"), &change()).await.unwrap();
+    assert!(stores.users.has_had_admin().await.unwrap());
+}
+
+pub async fn the_first_admin_is_created_once(stores: Stores) {
+    let first = new_admin("ann");
+    stores.users.create_first_admin(&first, &change()).await.unwrap();
+    assert_eq!(live(&stores, first.id).await, Some(shown(&first, change().at)));
+    assert!(stores.users.has_had_admin().await.unwrap());
+    let second = stores.users.create_first_admin(&new_admin("bob"), &change()).await;
+    assert!(matches!(second, Err(CreateError::AdminExists)));
+}
+
+pub async fn a_first_admin_is_refused_for_the_admin_before_the_names(stores: Stores) {
+    let first = new_admin("ann");
+    stores.users.create(&first, &change()).await.unwrap();
+    let same_names = NewUser { id: new_user("x").id, ..first };
+    let refused = stores.users.create_first_admin(&same_names, &change()).await;
+    assert!(matches!(refused, Err(CreateError::AdminExists)));
+}
+
+pub async fn a_first_admins_names_are_checked_too(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let same_email = NewUser { email: ann.email.clone(), ..new_admin("bob") };
+    let refused = stores.users.create_first_admin(&same_email, &change()).await;
+    assert!(matches!(refused, Err(CreateError::EmailTaken)));
+    let same_username = NewUser { username: ann.username, ..new_admin("bob") };
+    let refused = stores.users.create_first_admin(&same_username, &change()).await;
+    assert!(matches!(refused, Err(CreateError::UsernameTaken)));
+
+    assert!(!stores.users.has_had_admin().await.unwrap());
+    stores.users.create_first_admin(&new_admin("bob"), &change()).await.unwrap();
+}
+
+pub async fn an_admin_who_was_purged_has_been_there(stores: Stores) {
+    let admin = new_admin("ann");
+    stores.users.create_first_admin(&admin, &change()).await.unwrap();
+    delete(&stores, admin.id).await;
+    assert!(stores.users.has_had_admin().await.unwrap());
+    stores.trash.purge(admin.id, &change()).await.unwrap();
+    assert!(stores.users.has_had_admin().await.unwrap());
+    let second = stores.users.create_first_admin(&new_admin("bob"), &change()).await;
+    assert!(matches!(second, Err(CreateError::AdminExists)));
+}
+
+pub async fn an_imported_admin_has_been_there(stores: Stores) {
+    let mut admin = account("ann");
+    import(&stores, &admin).await;
+    assert!(!stores.users.has_had_admin().await.unwrap());
+    admin.user.role = Role::Admin;
+    import(&stores, &admin).await;
+    assert!(stores.users.has_had_admin().await.unwrap());
+    purge(&stores, admin.user.id).await;
+    let second = stores.users.create_first_admin(&new_admin("bob"), &change()).await;
+    assert!(matches!(second, Err(CreateError::AdminExists)));
+}
+
+pub async fn of_two_equal_sign_ups_exactly_one_succeeds(stores: Stores) {
+    for round in 0..ROUNDS {
+        one_of_equal_sign_ups_succeeds(&stores, &format!("ann{round}"), 2).await;
+    }
+}
+
+pub async fn of_sixteen_equal_sign_ups_exactly_one_succeeds(stores: Stores) {
+    for round in 0..ROUNDS / 4 {
+        one_of_equal_sign_ups_succeeds(&stores, &format!("ann{round}"), 16).await;
+    }
+}
+
+async fn one_of_equal_sign_ups_succeeds(stores: &Stores, name: &str, contestants: usize) {
+    let before = listed(stores, 1, 1).await.total;
+    let sign_ups = (0..contestants).map(|_| {
+        let (users, user) = (Arc::clone(&stores.users), new_user(name));
+        async move { users.create(&user, &change()).await }
+    });
+    let answers = race(sign_ups.collect()).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(CreateError::EmailTaken))).count();
+    assert_eq!(refused, contestants - 1, "{answers:?}");
+    assert_eq!(listed(stores, 1, 1).await.total, before + 1);
+}
+
+pub async fn of_two_sign_ups_with_one_username_exactly_one_succeeds(stores: Stores) {
+    for round in 0..ROUNDS {
+        let sign_ups = (0..2).map(|contestant| {
+            let email = new_user(&format!("mail{round}of{contestant}")).email;
+            let user = NewUser { email, ..new_user(&format!("ann{round}")) };
+            let users = Arc::clone(&stores.users);
+            async move { users.create(&user, &change()).await }
+        });
+        let answers = race(sign_ups.collect()).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+        let is_refused = |answer: &Result<_, _>| matches!(answer, Err(CreateError::UsernameTaken));
+        assert!(answers.iter().any(is_refused), "{answers:?}");
+    }
+}
+
+pub async fn of_two_first_admins_exactly_one_succeeds(stores: Stores) {
+    // An admin is the first once only, so this race is run by many at once.
+    let sign_ups = (0..16).map(|contestant| {
+        let (users, user) = (Arc::clone(&stores.users), new_admin(&format!("ann{contestant}")));
+        async move { users.create_first_admin(&user, &change()).await }
+    });
+    let answers = race(sign_ups.collect()).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(CreateError::AdminExists))).count();
+    assert_eq!(refused, 15, "{answers:?}");
+    assert_eq!(listed(&stores, 1, 10).await.total, 1);
+}

@@ -1,0 +1,83 @@
+//! What the docs of the ports promise, as test functions: one for each MUST, its name the behaviour.
+//!
+//! Each takes a fresh, empty adapter. An adapter's crate expands a macro into one `#[test]` for each of them:
+//!
+//! ```
+//! use roster_domain_testkit::contract::Stores;
+//! use roster_domain_testkit::memory::MemoryStore;
+//!
+//! /// A fresh store, and what keeps it alive until the test has ended: a temporary folder, a database's name.
+//! async fn fresh() -> (Stores, ()) {
+//!     (MemoryStore::new().stores(), ())
+//! }
+//!
+//! roster_domain_testkit::store_contract!(fresh);
+//! # fn main() {}
+//! ```
+//!
+//! A new function is also written into the list in `lists.rs`; a test of this crate fails where one is missing there.
+
+#![expect(clippy::missing_panics_doc, reason = "a test function panics where the contract is broken")]
+#![expect(clippy::unwrap_used, reason = "an answer that no test expects fails it")]
+#![expect(missing_docs, reason = "the name of a test function is the sentence that it checks")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roster_domain::ports::{AccountArchive, ImageRemovals, Tokens, Trash, Users};
+use tokio::runtime::Builder;
+
+mod lists;
+mod support;
+
+pub mod archive;
+pub mod creation;
+pub mod editing;
+pub mod hasher;
+pub mod images;
+pub mod legacy;
+pub mod listing;
+pub mod purge;
+pub mod removals;
+pub mod sessions;
+pub mod tokens;
+pub mod trash;
+
+/// The four ports of one store.
+#[derive(Clone)]
+pub struct Stores {
+    pub users: Arc<dyn Users>,
+    pub trash: Arc<dyn Trash>,
+    pub removals: Arc<dyn ImageRemovals>,
+    pub archive: Arc<dyn AccountArchive>,
+}
+
+/// Tokens, and the same with another key, whose tokens are foreign.
+#[derive(Clone)]
+pub struct TokenPorts {
+    pub tokens: Arc<dyn Tokens>,
+    pub with_another_key: Arc<dyn Tokens>,
+}
+
+/// No test of a contract takes so long, not even on a busy machine: what does has come to a stop.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// Runs one test of a contract on threads of its own, over what `fresh` makes; the guard is dropped at the end.
+pub fn run<Ports, Guard, FreshFuture, TestFuture>(
+    fresh: impl FnOnce() -> FreshFuture,
+    test: impl FnOnce(Ports) -> TestFuture,
+) where
+    FreshFuture: Future<Output = (Ports, Guard)>,
+    TestFuture: Future<Output = ()>,
+{
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime of four threads");
+    runtime.block_on(async {
+        let (ports, guard) = fresh().await;
+        tokio::time::timeout(DEADLINE, test(ports)).await.expect("the test ends in time");
+        drop(guard);
+    });
+}

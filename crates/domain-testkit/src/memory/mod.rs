@@ -1,0 +1,98 @@
+//! Adapters that keep the contract and nothing after the process: for tests of what stands on the ports.
+
+mod archive;
+mod images;
+mod removals;
+mod trash;
+mod users;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use roster_domain::entities::Account;
+use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
+
+pub use images::MemoryImages;
+
+use crate::contract::Stores;
+
+/// A store of users, trash, sessions and image removals in memory. Clones are the same store.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Live and trashed users, in id order.
+    accounts: BTreeMap<UserId, Account>,
+    removals: BTreeMap<ImageRef, Removal>,
+    has_had_admin: bool,
+}
+
+/// A duty to remove an image.
+struct Removal {
+    owner: UserId,
+    due: Timestamp,
+    /// Whether it was returned to somebody who may be carrying it out.
+    returned: bool,
+}
+
+enum Taken {
+    Email,
+    Username,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The store as its four ports.
+    #[must_use]
+    pub fn stores(&self) -> Stores {
+        Stores {
+            users: Arc::new(self.clone()),
+            trash: Arc::new(self.clone()),
+            removals: Arc::new(self.clone()),
+            archive: Arc::new(self.clone()),
+        }
+    }
+
+    /// A panicking test leaves the state as whole as any other: every method checks first and then changes.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn live(&self, user: UserId) -> Option<&Account> {
+        self.accounts.get(&user).filter(|account| account.trash.is_none())
+    }
+
+    fn live_mut(&mut self, user: UserId) -> Option<&mut Account> {
+        self.accounts.get_mut(&user).filter(|account| account.trash.is_none())
+    }
+
+    /// Which name another user, live or in the trash, has. The email is looked for first.
+    fn taken(&self, by: UserId, email: Option<&Email>, username: Option<&Username>) -> Option<Taken> {
+        let others = || self.accounts.values().map(|account| &account.user).filter(|user| user.id != by);
+        if let Some(key) = email.map(Email::key)
+            && others().any(|user| user.email.key() == key)
+        {
+            return Some(Taken::Email);
+        }
+        if let Some(key) = username.map(Username::key)
+            && others().any(|user| user.username.key() == key)
+        {
+            return Some(Taken::Username);
+        }
+        None
+    }
+
+    fn leave_to_removals(&mut self, owner: UserId, image: ImageRef, due: Timestamp) {
+        self.removals.insert(image, Removal { owner, due, returned: false });
+    }
+}

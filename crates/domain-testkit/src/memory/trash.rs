@@ -1,0 +1,108 @@
+use async_trait::async_trait;
+use roster_domain::entities::{Change, Page, TrashEntry, User};
+use roster_domain::ports::{PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::values::{PageRequest, ProfileImage, Reason, Timestamp, TrashEntryId, UserId};
+
+use super::users::page_of;
+use super::{MemoryStore, State};
+
+#[async_trait]
+impl Trash for MemoryStore {
+    async fn put(&self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
+        self.lock().put(user, entry, change)
+    }
+
+    async fn put_many(
+        &self,
+        users: &[(UserId, TrashEntryId)],
+        reason: &Reason,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable> {
+        let mut put = Vec::new();
+        for (user, entry) in users {
+            let entry = Trashed { entry: *entry, reason: reason.clone() };
+            match self.lock().put(*user, &entry, change) {
+                Ok(()) => put.push(*user),
+                Err(TrashError::NotFound | TrashError::AlreadyThere) => {}
+                Err(TrashError::Unavailable(error)) => return Err(error),
+            }
+        }
+        Ok(put)
+    }
+
+    async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
+        let state = self.lock();
+        let mut entries: Vec<&TrashEntry> = state.entries().collect();
+        entries.sort_by_key(|entry| entry.id);
+        Ok(page_of(&entries, page))
+    }
+
+    async fn restore(&self, user: UserId, _change: &Change) -> Result<User, RestoreError> {
+        let mut state = self.lock();
+        let account = state.accounts.get_mut(&user).ok_or(RestoreError::NotFound)?;
+        account.trash.take().ok_or(RestoreError::NotInTrash)?;
+        Ok(account.user.clone())
+    }
+
+    async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError> {
+        self.lock().purge(user, change)
+    }
+
+    async fn purge_expired(
+        &self,
+        cutoff: Timestamp,
+        limit: usize,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable> {
+        let mut state = self.lock();
+        let mut expired: Vec<(Timestamp, UserId)> = state
+            .entries()
+            .filter(|entry| entry.deleted_at < cutoff)
+            .map(|entry| (entry.deleted_at, entry.user_id))
+            .collect();
+        expired.sort_unstable();
+        expired.truncate(limit);
+        let mut purged = Vec::new();
+        for (_, user) in expired {
+            if state.purge(user, change).is_ok() {
+                purged.push(user);
+            }
+        }
+        Ok(purged)
+    }
+}
+
+impl State {
+    fn entries(&self) -> impl Iterator<Item = &TrashEntry> {
+        self.accounts.values().filter_map(|account| account.trash.as_ref())
+    }
+
+    fn put(&mut self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
+        let account = self.accounts.get_mut(&user).ok_or(TrashError::NotFound)?;
+        if account.trash.is_some() {
+            return Err(TrashError::AlreadyThere);
+        }
+        account.sessions.clear();
+        account.epoch = account.epoch.next();
+        account.trash = Some(TrashEntry {
+            id: entry.entry,
+            user_id: user,
+            // Nobody but a user deletes a user today.
+            deleted_by: change.actor.unwrap_or(user),
+            deleted_at: change.at,
+            reason: entry.reason.clone(),
+        });
+        Ok(())
+    }
+
+    fn purge(&mut self, user: UserId, change: &Change) -> Result<(), PurgeError> {
+        if self.accounts.get(&user).is_none_or(|account| account.trash.is_none()) {
+            return Err(PurgeError::NotInTrash);
+        }
+        let account = self.accounts.remove(&user);
+        if let Some(ProfileImage::Stored(image)) = account.and_then(|account| account.user.profile_image) {
+            self.leave_to_removals(user, image, change.at);
+        }
+        Ok(())
+    }
+}
