@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roster_domain::ports::Unavailable;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("too many writes wait")]
+    QueueFull,
+    #[error("it waited too long for its turn")]
+    TooLate,
+    #[error("it took too long")]
+    TimedOut,
+    #[error("it panicked")]
+    Panicked,
+    #[error("the database is closing")]
+    Closing,
+    #[error("{} was deleted or replaced; put it back", file.display())]
+    Moved { file: PathBuf },
+    #[error("{} can't be looked for", file.display())]
+    Unseen { file: PathBuf, source: Arc<std::io::Error> },
+    #[error("SQLite refused")]
+    Sqlite(#[source] Arc<rusqlite::Error>),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
+    }
+}
+
+impl From<Fault> for Unavailable {
+    fn from(fault: Fault) -> Self {
+        Self::new("SQLite", fault)
+    }
+}
+
+/// What ends a write: the domain's refusal, or a failure of the database.
+#[derive(Debug)]
+pub(crate) enum Failure<E> {
+    Refused(E),
+    Failed(rusqlite::Error),
+}
+
+impl<E> From<rusqlite::Error> for Failure<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error)
+    }
+}

@@ -1,0 +1,70 @@
+//! Users, trash and sessions in an embedded SQLite database: the ports [`Users`], [`Trash`], [`ImageRemovals`] and
+//! [`AccountArchive`] in one file on disk, with nothing to install.
+//!
+//! - `writer`: one thread with one connection does all writing, many changes to a commit.
+//! - `readers`: point look-ups run where they are asked for, pages and searches on threads of their own.
+//! - `users`, `trash`, `removals`, `archive`: one port each. `rank` keeps the rows in the order of their ids.
+//!
+//! `docs/adr/0002-sqlite.md` says why, and what it was measured to cost.
+//!
+//! [`Users`]: roster_domain::ports::Users
+//! [`Trash`]: roster_domain::ports::Trash
+//! [`ImageRemovals`]: roster_domain::ports::ImageRemovals
+//! [`AccountArchive`]: roster_domain::ports::AccountArchive
+
+mod archive;
+mod clock;
+mod fault;
+mod home;
+mod list;
+mod migrate;
+mod open;
+mod rank;
+mod readers;
+mod removals;
+mod rows;
+mod trash;
+mod users;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use open::OpenError;
+
+use home::Home;
+use readers::Readers;
+use writer::Writer;
+
+/// How long a write may wait before it begins, and a page may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How many writes may wait.
+const WRITE_QUEUE: usize = 1024;
+
+/// All that Roster keeps of its users, in one SQLite file.
+///
+/// Dropping it finishes the writes that wait, and then closes the file.
+pub struct SqliteStore {
+    // Before the writer, so that the connection that may write is the last one to close: it folds the log into the file.
+    readers: Arc<Readers>,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens a database, and makes it where there is none: a file that only its owner may read, in a folder that only its
+    /// owner may enter. A second process may have the same file open.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = open::writer(path)?;
+        // Before anything is written, so that no file is taken for this one that took its place since.
+        let unseen = |cause| OpenError::File { file: path.to_owned(), cause };
+        let home = Home::of(connection.path().unwrap_or_default().as_ref()).map_err(unseen)?;
+        let readers = Arc::new(Readers::new(path, DEADLINE).map_err(unseen)?);
+        let writer = Writer::start(connection, home, WRITE_QUEUE, DEADLINE).map_err(OpenError::Thread)?;
+        Ok(Self { readers, writer })
+    }
+}
+
+#[cfg(test)]
+mod tests;

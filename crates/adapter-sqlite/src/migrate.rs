@@ -1,0 +1,69 @@
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// The schema's steps, from version 0 on. A step that was released is never changed.
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_accounts.sql"),
+    include_str!("../migrations/0002_original_images.sql"),
+    include_str!("../migrations/0003_removals_by_due.sql"),
+];
+
+/// Marks a file as Roster's: `Rstr` in ASCII.
+const APPLICATION_ID: u32 = 0x5273_7472;
+
+pub(crate) enum MigrateError {
+    NotOurs,
+    Newer { found: u32, known: u32 },
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for MigrateError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Refuses a database of something else, or of a newer Roster; returns the version of any other.
+pub(crate) fn check(connection: &Connection) -> Result<u32, MigrateError> {
+    // One statement, so that all of it is from before or from after another process's migration.
+    let (application, version, is_empty): (i64, i64, bool) = connection.query_row(
+        "SELECT application_id, user_version, NOT EXISTS (SELECT 1 FROM sqlite_schema)
+         FROM pragma_application_id, pragma_user_version",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let is_ours = application == i64::from(APPLICATION_ID);
+    let is_new = application == 0 && version == 0 && is_empty;
+    // Anything may stand there in a file that is not ours, also a number below 0.
+    let found = u32::try_from(version).map_err(|_| MigrateError::NotOurs)?;
+    if !is_ours && !is_new {
+        return Err(MigrateError::NotOurs);
+    }
+    let known = version_after(MIGRATIONS.len());
+    if found > known { Err(MigrateError::Newer { found, known }) } else { Ok(found) }
+}
+
+/// Brings the schema to the newest version, each step in a transaction of its own.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), MigrateError> {
+    for (done, step) in MIGRATIONS.iter().enumerate() {
+        // Of two processes that start at once, the second waits here and then finds it done.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if check(&transaction)? <= version_after(done) {
+            apply(&transaction, step, version_after(done + 1))?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn apply(transaction: &Transaction<'_>, step: &str, version: u32) -> rusqlite::Result<()> {
+    transaction.execute_batch(step)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", version)
+}
+
+fn version_after(steps: usize) -> u32 {
+    u32::try_from(steps).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Between rows and the domain's types. What a row holds is rehydrated, never refused for its content.
+
+use roster_domain::entities::User;
+use roster_domain::values::{
+    Email, Epoch, ImageKey, ImageRef, OriginalImage, PasswordHash, ProfileImage, Role, StoreName, Timestamp,
+    UserId, Username,
+};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Params, Row};
+
+/// The columns that [`user`] reads, first in a row and in this order; what else a query asks for comes after.
+macro_rules! user_columns {
+    () => {
+        "id, email, username, role, created_at, updated_at, updated_by, image_store, image_key, \
+         image_original"
+    };
+}
+pub(crate) use user_columns;
+
+/// How many columns [`user_columns`] names.
+pub(crate) const USER_COLUMNS: usize = 10;
+
+pub(crate) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: user_id(row, 0)?,
+        email: Email::from_store(row.get(1)?),
+        username: Username::from_store(row.get(2)?),
+        role: Role::from_store(row.get_ref(3)?.as_str()?),
+        created_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+        updated_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        updated_by: row.get::<_, Option<[u8; 12]>>(6)?.map(UserId::from_bytes),
+        profile_image: profile_image(row, 7)?,
+    })
+}
+
+pub(crate) fn user_id(row: &Row<'_>, column: usize) -> rusqlite::Result<UserId> {
+    row.get(column).map(UserId::from_bytes)
+}
+
+pub(crate) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_millis)
+}
+
+pub(crate) fn epoch(row: &Row<'_>, column: usize) -> rusqlite::Result<Epoch> {
+    row.get(column).map(Epoch::new)
+}
+
+pub(crate) fn password_hash(row: &Row<'_>, column: usize) -> rusqlite::Result<PasswordHash> {
+    row.get(column).map(PasswordHash::new)
+}
+
+/// The image whose store is in `column` and whose key is in the one after.
+pub(crate) fn image(row: &Row<'_>, column: usize) -> rusqlite::Result<ImageRef> {
+    let store = StoreName::new(row.get_ref(column)?.as_str()?);
+    let key = ImageKey::parse(row.get_ref(column + 1)?.as_str()?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column + 1, Type::Text, Box::new(error))
+    })?;
+    Ok(ImageRef { store, key })
+}
+
+/// What stands in three columns from `column` on: the store and key of an image of ours, or what the FastAPI service kept.
+fn profile_image(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ProfileImage>> {
+    if row.get_ref(column)?.data_type() != Type::Null {
+        return Ok(Some(image(row, column)?.into()));
+    }
+    let original: Option<String> = row.get(column + 2)?;
+    Ok(original.map(|text| OriginalImage::from_store(text).into()))
+}
+
+/// What stands in those three columns.
+pub(crate) fn image_columns(image: Option<&ProfileImage>) -> [Option<&str>; 3] {
+    match image {
+        None => [None; 3],
+        Some(ProfileImage::Stored(image)) => [Some(image.store.as_str()), Some(image.key.as_str()), None],
+        Some(ProfileImage::Original(image)) => [None, None, Some(image.as_str())],
+    }
+}
+
+/// What the full-text index holds of a name, where it can't hold `folded`: its tokenizer leaves NUL out, and the letters
+/// around it would seem to be neighbours.
+pub(crate) fn search_text(folded: &str) -> Option<String> {
+    folded.contains('\0').then(|| folded.replace('\0', "\u{FFFD}"))
+}
+
+/// Runs a statement, and answers how many rows it has changed.
+pub(crate) fn execute(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute(params)
+}
+
+/// The first row, where there is one.
+pub(crate) fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+/// All rows.
+pub(crate) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+/// Whether there is a row.
+pub(crate) fn exists(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<bool> {
+    connection.prepare_cached(sql)?.exists(params)
+}
+
+/// As `SQLite` counts: what is beyond its numbers is as many as it can count.
+pub(crate) fn saturate(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}

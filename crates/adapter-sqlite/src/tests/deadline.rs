@@ -1,0 +1,44 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::store;
+use crate::readers::Readers;
+
+/// Counts to `end`, which takes SQLite some steps for each number.
+fn count_to(end: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<i64> + Send + 'static {
+    const COUNT: &str =
+        "WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted LIMIT ?1)
+                         SELECT max(n) FROM counted";
+    move |connection| connection.query_row(COUNT, [end], |row| row.get(0))
+}
+
+#[tokio::test]
+async fn a_page_that_takes_too_long_is_given_up() {
+    let (_store, folder) = store();
+    let readers =
+        Arc::new(Readers::new(&folder.path().join("roster.db"), Duration::from_millis(100)).unwrap());
+    for _ in 0..3 {
+        let error = readers.page(count_to(i64::MAX)).await.unwrap_err();
+        let cause = std::error::Error::source(&*error.source).unwrap().to_string();
+        assert!(cause.contains("interrupted"), "{cause}");
+    }
+    assert_eq!(readers.page(count_to(5)).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn the_deadline_of_a_page_ends_with_it() {
+    let (_store, folder) = store();
+    let readers = Arc::new(Readers::new(&folder.path().join("roster.db"), Duration::ZERO).unwrap());
+    // Too few steps for a look at the deadline.
+    assert_eq!(readers.page(count_to(5)).await.unwrap(), 5);
+    assert_eq!(readers.look_up(count_to(100_000)).unwrap(), 100_000);
+}
+
+#[tokio::test]
+async fn a_look_up_that_finds_no_idle_connection_opens_another() {
+    let (store, _folder) = store();
+    let nested = store.readers.look_up(|_| Ok(store.readers.look_up(count_to(5)).unwrap()));
+    assert_eq!(nested.unwrap(), 5);
+}

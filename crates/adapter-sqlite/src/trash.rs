@@ -1,0 +1,189 @@
+use async_trait::async_trait;
+use roster_domain::entities::{Change, Page, TrashEntry, User};
+use roster_domain::ports::{PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
+use rusqlite::{Connection, Row};
+
+use crate::fault::Failure;
+use crate::list::List;
+use crate::rows::{self, all, execute, exists, first, saturate};
+use crate::users::live_user;
+use crate::{SqliteStore, removals};
+
+/// Oldest deletion first. The order is that of an index of ids alone, so reasons are read for one page only.
+pub(crate) const ENTRIES: List = List {
+    length: "SELECT trashed FROM summary",
+    forward: "SELECT id, user_id, deleted_by, deleted_at, reason FROM trash
+         WHERE id IN (SELECT id FROM trash ORDER BY id LIMIT ?1 OFFSET ?2) ORDER BY id",
+    backward: "SELECT id, user_id, deleted_by, deleted_at, reason FROM trash
+         WHERE id IN (SELECT id FROM trash ORDER BY id DESC LIMIT ?1 OFFSET ?2) ORDER BY id",
+};
+
+pub(crate) const EXPIRED: &str =
+    "SELECT user_id FROM trash WHERE deleted_at < ?1 ORDER BY deleted_at, id LIMIT ?2";
+
+#[async_trait]
+impl Trash for SqliteStore {
+    async fn put(&self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
+        let (entry, change) = (entry.clone(), *change);
+        self.writer
+            .run(move |connection| {
+                if put_there(connection, user, entry.entry, &entry.reason, &change)? {
+                    Ok(())
+                } else if is_known(connection, user)? {
+                    Err(Failure::Refused(TrashError::AlreadyThere))
+                } else {
+                    Err(Failure::Refused(TrashError::NotFound))
+                }
+            })
+            .await
+    }
+
+    async fn put_many(
+        &self,
+        users: &[(UserId, TrashEntryId)],
+        reason: &Reason,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable> {
+        let (users, reason, change) = (users.to_vec(), reason.clone(), *change);
+        self.writer
+            .run(move |connection| {
+                let mut put = Vec::with_capacity(users.len());
+                for (user, entry) in users {
+                    if put_there(connection, user, entry, &reason, &change)? {
+                        put.push(user);
+                    }
+                }
+                Ok(put)
+            })
+            .await
+    }
+
+    async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
+        self.readers.page(move |connection| ENTRIES.page(connection, page, None, |row| entry(row, 0))).await
+    }
+
+    async fn restore(&self, user: UserId, _change: &Change) -> Result<User, RestoreError> {
+        self.writer
+            .run(move |connection| {
+                let taken = execute(connection, "DELETE FROM trash WHERE user_id = ?1", [user.as_bytes()])?;
+                match live_user(connection, user)? {
+                    Some(user) if taken > 0 => Ok(user),
+                    Some(_) => Err(Failure::Refused(RestoreError::NotInTrash)),
+                    None => Err(Failure::Refused(RestoreError::NotFound)),
+                }
+            })
+            .await
+    }
+
+    async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError> {
+        let change = *change;
+        self.writer
+            .run(move |connection| {
+                if remove(connection, user, &change)? {
+                    Ok(())
+                } else {
+                    Err(Failure::Refused(PurgeError::NotInTrash))
+                }
+            })
+            .await
+    }
+
+    async fn purge_expired(
+        &self,
+        cutoff: Timestamp,
+        limit: usize,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable> {
+        let change = *change;
+        let limit = saturate(limit);
+        self.writer
+            .run(move |connection| {
+                let expired =
+                    all(connection, EXPIRED, (cutoff.as_millis(), limit), |row| rows::user_id(row, 0))?;
+                for user in &expired {
+                    remove(connection, *user, &change)?;
+                }
+                Ok(expired)
+            })
+            .await
+    }
+}
+
+/// The entry that `row` holds from `column` on: its id, its user's, by whom, when and why.
+pub(crate) fn entry(row: &Row<'_>, column: usize) -> rusqlite::Result<TrashEntry> {
+    Ok(TrashEntry {
+        id: row.get(column).map(TrashEntryId::from_bytes)?,
+        user_id: rows::user_id(row, column + 1)?,
+        deleted_by: rows::user_id(row, column + 2)?,
+        deleted_at: rows::timestamp(row, column + 3)?,
+        reason: Reason::from_store(row.get(column + 4)?),
+    })
+}
+
+/// Enters a user into the trash as an entry says; the table's triggers do the rest.
+pub(crate) fn enter(
+    connection: &Connection,
+    entry: &TrashEntry,
+    request: Option<&[u8; 16]>,
+) -> rusqlite::Result<()> {
+    execute(
+        connection,
+        "INSERT INTO trash (id, user_id, deleted_by, deleted_at, reason, request)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        (
+            entry.id.as_bytes(),
+            entry.user_id.as_bytes(),
+            entry.deleted_by.as_bytes(),
+            entry.deleted_at.as_millis(),
+            entry.reason.as_str(),
+            request,
+        ),
+    )?;
+    Ok(())
+}
+
+/// False where the user is not live.
+fn put_there(
+    connection: &Connection,
+    user: UserId,
+    id: TrashEntryId,
+    reason: &Reason,
+    change: &Change,
+) -> rusqlite::Result<bool> {
+    let live = first(connection, "SELECT epoch FROM live_users WHERE id = ?1", [user.as_bytes()], |row| {
+        rows::epoch(row, 0)
+    })?;
+    let Some(epoch) = live else { return Ok(false) };
+    execute(connection, "UPDATE users SET epoch = ?2 WHERE id = ?1", (user.as_bytes(), epoch.next().get()))?;
+    execute(connection, "DELETE FROM sessions WHERE user_id = ?1", [user.as_bytes()])?;
+    let entry = TrashEntry {
+        id,
+        user_id: user,
+        // Nobody but the user is there to be named where Roster itself does it.
+        deleted_by: change.actor.unwrap_or(user),
+        deleted_at: change.at,
+        reason: reason.clone(),
+    };
+    enter(connection, &entry, Some(change.request.as_bytes()))?;
+    Ok(true)
+}
+
+/// Deletes a user in the trash for good; its entry and sessions go by the foreign keys. False where it is not there.
+fn remove(connection: &Connection, user: UserId, change: &Change) -> rusqlite::Result<bool> {
+    let image = first(
+        connection,
+        "SELECT image_store, image_key FROM users WHERE id = ?1 AND trashed = 1 AND image_key IS NOT NULL",
+        [user.as_bytes()],
+        |row| rows::image(row, 0),
+    )?;
+    if let Some(image) = image {
+        removals::leave(connection, user, &image, change.at, Some(change.request))?;
+    }
+    let removed = execute(connection, "DELETE FROM users WHERE id = ?1 AND trashed = 1", [user.as_bytes()])?;
+    Ok(removed > 0)
+}
+
+fn is_known(connection: &Connection, user: UserId) -> rusqlite::Result<bool> {
+    exists(connection, "SELECT 1 FROM users WHERE id = ?1", [user.as_bytes()])
+}

@@ -1,0 +1,245 @@
+//! Group commit: one thread takes all the writes that wait, runs each in a savepoint of one transaction, commits once,
+//! and only then answers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use roster_domain::Chain;
+use roster_domain::ports::Unavailable;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::clock::now;
+use crate::fault::{Failure, Fault};
+use crate::home::Home;
+
+/// How many writes share a commit at most.
+const MAX_BATCH: usize = 256;
+
+/// How much longer than its deadline a caller waits: a write that began in time is worth an answer.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The thread that writes, and the way to it.
+pub(crate) struct Writer {
+    queue: Option<Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+    deadline: Duration,
+}
+
+impl Writer {
+    /// Starts the thread, which writes while the files are at home. At most `capacity` writes wait, none for longer than `deadline`.
+    pub(crate) fn start(
+        connection: Connection,
+        home: Home,
+        capacity: usize,
+        deadline: Duration,
+    ) -> std::io::Result<Self> {
+        let (queue, jobs) = bounded(capacity);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || serve(&connection, &home, &jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), deadline })
+    }
+
+    /// Runs `work` on the writer's thread, as one change: what it refuses or fails at has changed nothing. The answer
+    /// comes when the change is durable.
+    pub(crate) async fn run<T, E, W>(&self, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Unavailable> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+    {
+        self.send(work).await.unwrap_or_else(|fault| Err(E::from(fault.into())))
+    }
+
+    async fn send<T, E, W>(&self, work: W) -> Result<Result<T, E>, Fault>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let begin_by = now() + self.deadline;
+        let task = Box::new(Task { begin_by, work: Some(work), outcome: None, answer });
+        let queue = self.queue.as_ref().ok_or(Fault::Closing)?;
+        queue.try_send(task).map_err(|refused| match refused {
+            TrySendError::Full(_) => Fault::QueueFull,
+            TrySendError::Disconnected(_) => Fault::Closing,
+        })?;
+        match tokio::time::timeout(self.deadline + GRACE, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(Fault::Closing),
+            Err(_) => Err(Fault::TimedOut),
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for what is queued, and for the connection to close.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(event = "SQLite writer died");
+        }
+    }
+}
+
+/// A write that waits for its turn.
+trait Job: Send {
+    /// Whether anybody still waits for it.
+    fn is_wanted(&self) -> bool;
+    /// Does it, within a savepoint that the caller keeps or rolls back.
+    fn run(&mut self, connection: &Connection) -> Verdict;
+    /// Tells the outcome of [`run`](Self::run), now that it is durable.
+    fn answer(self: Box<Self>);
+    /// Tells that it has not happened, or perhaps not.
+    fn fail(self: Box<Self>, fault: Fault);
+}
+
+enum Verdict {
+    Done,
+    Refused,
+    Failed(Fault),
+}
+
+struct Task<T, E, W> {
+    begin_by: Instant,
+    work: Option<W>,
+    outcome: Option<Result<T, E>>,
+    answer: oneshot::Sender<Result<Result<T, E>, Fault>>,
+}
+
+impl<T, E, W> Job for Task<T, E, W>
+where
+    T: Send,
+    E: Send,
+    W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed() && now() < self.begin_by
+    }
+
+    fn run(&mut self, connection: &Connection) -> Verdict {
+        let Some(work) = self.work.take() else { return Verdict::Failed(Fault::Closing) };
+        // The savepoint is rolled back where it unwinds, so nobody sees what it left half done.
+        match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+            Ok(Ok(value)) => {
+                self.outcome = Some(Ok(value));
+                Verdict::Done
+            }
+            Ok(Err(Failure::Refused(refusal))) => {
+                self.outcome = Some(Err(refusal));
+                Verdict::Refused
+            }
+            Ok(Err(Failure::Failed(error))) => Verdict::Failed(error.into()),
+            Err(panic) => {
+                let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+                tracing::error!(event = "SQLite write panicked", message);
+                Verdict::Failed(Fault::Panicked)
+            }
+        }
+    }
+
+    fn answer(self: Box<Self>) {
+        let outcome = self.outcome.ok_or(Fault::Closing);
+        // Whoever has stopped waiting is told nothing.
+        drop(self.answer.send(outcome));
+    }
+
+    fn fail(self: Box<Self>, fault: Fault) {
+        drop(self.answer.send(Err(fault)));
+    }
+}
+
+fn serve(connection: &Connection, home: &Home, queue: &Receiver<Box<dyn Job>>) {
+    while let Ok(first) = queue.recv() {
+        let batch = std::iter::once(first).chain(queue.try_iter().take(MAX_BATCH - 1)).collect();
+        run_batch(connection, home, batch);
+    }
+}
+
+fn run_batch(connection: &Connection, home: &Home, batch: Vec<Box<dyn Job>>) {
+    let mut finished = Vec::with_capacity(batch.len());
+    let mut waiting = batch.into_iter();
+    let done = home.check().and_then(|()| run_all(connection, &mut waiting, &mut finished));
+    match done {
+        Ok(()) => {
+            for (job, fault) in finished {
+                match fault {
+                    None => job.answer(),
+                    Some(fault) => job.fail(fault),
+                }
+            }
+        }
+        Err(fault) => {
+            roll_back(connection);
+            for job in finished.into_iter().map(|(job, _)| job).chain(waiting) {
+                job.fail(fault.clone());
+            }
+        }
+    }
+}
+
+/// Runs and commits what is in `waiting`, and moves each to `finished` with what it failed at. On a fault nothing is
+/// committed, as far as anybody knows.
+fn run_all(
+    connection: &Connection,
+    waiting: &mut std::vec::IntoIter<Box<dyn Job>>,
+    finished: &mut Vec<(Box<dyn Job>, Option<Fault>)>,
+) -> Result<(), Fault> {
+    // A job by itself needs no savepoint, and is better off without: what SQLite keeps to roll back to one grows with all
+    // that a job writes, and each statement walks through it.
+    let alone = waiting.len() == 1;
+    execute(connection, "BEGIN IMMEDIATE")?;
+    // Asked after the transaction has begun, which may have had to wait for another process.
+    for mut job in waiting {
+        if !job.is_wanted() {
+            finished.push((job, Some(Fault::TooLate)));
+            continue;
+        }
+        if !alone {
+            execute(connection, "SAVEPOINT job")?;
+        }
+        let verdict = job.run(connection);
+        let done = matches!(verdict, Verdict::Done);
+        let fault = if let Verdict::Failed(fault) = verdict { Some(fault) } else { None };
+        finished.push((job, fault.clone()));
+        // A full disk, among others, may end the whole transaction, with all that was done before.
+        if let Some(fault) = fault
+            && connection.is_autocommit()
+        {
+            return Err(fault);
+        }
+        match (alone, done) {
+            (true, true) => {}
+            (true, false) => return Ok(execute(connection, "ROLLBACK")?),
+            (false, true) => execute(connection, "RELEASE job")?,
+            (false, false) => {
+                execute(connection, "ROLLBACK TO job")?;
+                execute(connection, "RELEASE job")?;
+            }
+        }
+    }
+    Ok(execute(connection, "COMMIT")?)
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+fn roll_back(connection: &Connection) {
+    // Where it has been rolled back already, there is nothing to do.
+    if !connection.is_autocommit()
+        && let Err(error) = execute(connection, "ROLLBACK")
+    {
+        tracing::error!(event = "SQLite rollback failed", error = %Chain(&error));
+    }
+}
+
+#[cfg(test)]
+mod tests;
