@@ -1,0 +1,12 @@
+//! Password hashes (bcrypt) and tokens (JWT): the ports
+//! [`PasswordHasher`](roster_domain::ports::PasswordHasher) and [`Tokens`](roster_domain::ports::Tokens).
+
+mod claims;
+mod hasher;
+mod pool;
+mod provider;
+mod scheme;
+mod tokens;
+
+pub use hasher::{BcryptHasher, HasherConfig, StartError};
+pub use tokens::JwtTokens;
