@@ -1,0 +1,237 @@
+//! Makes a clean image of an uploaded one: decoded and encoded anew, upright, small, and nothing beside the pixels.
+//!
+//! Before a file is decoded, what that takes is told from its first bytes: its dimensions and how it is written. So much of
+//! a budget it waits for. All of it happens on blocking threads, of which there is a bounded number.
+
+mod input;
+mod jpeg;
+mod picture;
+mod png;
+
+use std::io::{Read, Seek, SeekFrom};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool, Unavailable};
+use roster_domain::values::ImageFormat;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// The most pixels of an image, whatever the budget: beyond them it is time that it takes. No camera's image of a size
+/// that can be uploaded has so many.
+const MAX_PIXELS: u64 = 64_000_000;
+
+/// What an image takes beside its pixels: buffers, tables and stacks.
+const FIXED: u64 = 1 << 20;
+
+/// The unit in which the budget is given out, in bytes.
+const UNIT: u64 = 1 << 10;
+
+/// What a processor may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many bytes all images that are being decoded may take together.
+    pub memory: u64,
+    /// How long an image may wait for its part of that, before it is looked at and before it is decoded.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    /// 96 MiB and one minute.
+    fn default() -> Self {
+        Self { memory: 96 << 20, patience: Duration::from_mins(1) }
+    }
+}
+
+/// Decodes images and encodes them anew.
+#[derive(Debug, Clone)]
+pub struct Processor {
+    limits: Limits,
+    /// The budget, in units. Who asked first is served first, also where others need less.
+    memory: Arc<Semaphore>,
+    threads: Arc<Semaphore>,
+}
+
+impl Processor {
+    /// A processor within these limits, on as many threads as the machine has processors.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let memory = usize::try_from(limits.memory / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        Self { limits, memory: Arc::new(Semaphore::new(memory)), threads: Arc::new(Semaphore::new(threads)) }
+    }
+
+    /// Does the work on a thread of its own, once one is free. A panic of a decoder says that the image is damaged.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ProcessError> + Send + 'static,
+    ) -> Result<T, ProcessError> {
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(unavailable)?;
+        let done = spawn_blocking(move || {
+            let _thread = thread;
+            work()
+        });
+        match done.await {
+            Ok(done) => done,
+            Err(ended) if ended.is_panic() => Err(ProcessError::Damaged),
+            Err(ended) => Err(unavailable(ended).into()),
+        }
+    }
+}
+
+#[async_trait]
+impl ImageProcessor for Processor {
+    async fn process(&self, image: Spool) -> Result<ProcessedImage, ProcessError> {
+        let budget = self.limits.memory;
+        let looked_at = image.clone();
+        let (outline, memory) = timeout(self.limits.patience, async {
+            let (outline, need) = self.on_a_thread(move || look(&looked_at, budget)).await?;
+            let units = u32::try_from(need.div_ceil(UNIT)).map_err(unavailable)?;
+            let memory = Arc::clone(&self.memory).acquire_many_owned(units).await.map_err(unavailable)?;
+            Ok::<_, ProcessError>((outline, memory))
+        })
+        .await
+        .map_err(|_| ProcessError::Overloaded)??;
+        // What has begun is not given up: its end is in sight, and its memory is free only then.
+        self.on_a_thread(move || {
+            let _memory = memory;
+            let format = outline.format();
+            let image = outline.decode(&image)?.finish(format)?;
+            Ok(ProcessedImage { image, format })
+        })
+        .await
+    }
+}
+
+/// What can be said of an image without decoding it.
+enum Outline {
+    Jpeg(jpeg::Outline),
+    Png(png::Outline),
+}
+
+/// Looks at an image that is not decoded yet. Tells what it is, and how many bytes that will take.
+fn look(image: &Spool, budget: u64) -> Result<(Outline, u64), ProcessError> {
+    let mut reader = input::open(image);
+    let mut start = Vec::new();
+    reader.by_ref().take(png::SIGNATURE.len() as u64).read_to_end(&mut start).map_err(unavailable)?;
+    let outline = if start == png::SIGNATURE {
+        Outline::Png(png::outline(image)?)
+    } else if start.starts_with(&jpeg::SIGNATURE) {
+        reader.seek(SeekFrom::Start(jpeg::SIGNATURE.len() as u64)).map_err(unavailable)?;
+        Outline::Jpeg(jpeg::walk(&mut reader)?)
+    } else {
+        return Err(ProcessError::UnknownFormat);
+    };
+    let (width, height) = outline.dimensions();
+    if outline.fits(width, height, budget) {
+        let need = outline.need(width, height);
+        Ok((outline, need))
+    } else {
+        Err(ProcessError::TooManyPixels { allowed: outline.allowed(budget) })
+    }
+}
+
+impl Outline {
+    const fn format(&self) -> ImageFormat {
+        match self {
+            Self::Jpeg(_) => ImageFormat::Jpeg,
+            Self::Png(_) => ImageFormat::Png,
+        }
+    }
+
+    const fn dimensions(&self) -> (u32, u32) {
+        match self {
+            Self::Jpeg(jpeg) => (jpeg.width, jpeg.height),
+            Self::Png(png) => (png.width, png.height),
+        }
+    }
+
+    /// How many bytes it would take at most if it had these dimensions.
+    fn need(&self, width: u32, height: u32) -> u64 {
+        FIXED
+            + match self {
+                Self::Jpeg(jpeg) => jpeg.need(width, height),
+                Self::Png(png) => png.need(width, height),
+            }
+    }
+
+    fn fits(&self, width: u32, height: u32, budget: u64) -> bool {
+        u64::from(width) * u64::from(height) <= MAX_PIXELS && self.need(width, height) <= budget
+    }
+
+    /// How many pixels an image of its shape may have that is written as it is.
+    fn allowed(&self, budget: u64) -> u64 {
+        const WHOLE: u64 = 1 << 32;
+        let (width, height) = self.dimensions();
+        let part_of =
+            |length: u32, part: u64| u32::try_from(u64::from(length) * part / WHOLE).unwrap_or(length);
+        let (mut fits, mut too_large) = (0, WHOLE);
+        while too_large - fits > 1 {
+            let part = fits.midpoint(too_large);
+            if self.fits(part_of(width, part), part_of(height, part), budget) {
+                fits = part;
+            } else {
+                too_large = part;
+            }
+        }
+        u64::from(part_of(width, fits)) * u64::from(part_of(height, fits))
+    }
+
+    fn decode(&self, image: &Spool) -> Result<picture::Decoded, ProcessError> {
+        match self {
+            Self::Jpeg(jpeg) => jpeg.decode(image),
+            Self::Png(png) => png.decode(image),
+        }
+    }
+}
+
+fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unavailable {
+    Unavailable::new("image processor", source)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::pin::pin;
+
+    use super::*;
+
+    const PNG: &[u8] = include_bytes!("../tests/fixtures/rgb.png");
+
+    fn upload() -> Spool {
+        roster_domain_testkit::fixtures::spool(PNG)
+    }
+
+    #[tokio::test]
+    async fn what_waits_longer_than_the_patience_for_memory_is_refused() {
+        let processor = Processor::new(Limits { patience: Duration::from_millis(20), ..Limits::default() });
+        let _taken = processor.memory.acquire_many(80 << 10).await.unwrap();
+        processor.process(upload()).await.unwrap();
+        let _taken = processor.memory.acquire_many(6 << 10).await.unwrap();
+        assert!(matches!(processor.process(upload()).await, Err(ProcessError::Overloaded)));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_served_once_there_is_memory_and_gives_it_back() {
+        let processor = Processor::new(Limits::default());
+        let all = processor.memory.available_permits();
+        let taken = processor.memory.acquire_many(u32::try_from(all).unwrap()).await.unwrap();
+        let mut waiting = pin!(processor.process(upload()));
+        tokio::select! { biased; _ = &mut waiting => panic!("not waited"), () = ready(()) => {} }
+        drop(taken);
+        waiting.await.unwrap();
+        assert_eq!(processor.memory.available_permits(), all);
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_decoder_says_that_the_image_is_damaged() {
+        let processor = Processor::new(Limits::default());
+        let answer: Result<(), _> = processor.on_a_thread(|| panic!("expected by this test")).await;
+        assert!(matches!(answer, Err(ProcessError::Damaged)));
+        processor.process(upload()).await.unwrap();
+    }
+}

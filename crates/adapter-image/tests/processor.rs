@@ -1,0 +1,426 @@
+//! The processor with real images, and with what only looks like some.
+//!
+//! `fixtures/make.sh` makes the fixtures.
+
+#![expect(clippy::unwrap_used, reason = "an answer that no test expects fails it")]
+
+use std::io::Cursor;
+use std::os::unix::fs::FileExt;
+
+use image::{DynamicImage, GenericImageView, ImageDecoder, ImageReader, Rgba};
+use proptest::prelude::*;
+use roster_adapter_image::{Limits, Processor};
+use roster_domain::ports::{ImageProcessor, ProcessError, Spool};
+use roster_domain::values::ImageFormat::{self, Jpeg, Png};
+use rstest::rstest;
+
+macro_rules! fixture {
+    ($name:literal) => {
+        include_bytes!(concat!("fixtures/", $name)).as_slice()
+    };
+}
+
+const BASELINE: &[u8] = fixture!("baseline.jpg");
+const PROGRESSIVE: &[u8] = fixture!("progressive.jpg");
+const METADATA_JPEG: &[u8] = fixture!("metadata.jpg");
+const METADATA_PNG: &[u8] = fixture!("metadata.png");
+const RGB: &[u8] = fixture!("rgb.png");
+const RGBA: &[u8] = fixture!("rgba.png");
+const ANIMATED: &[u8] = fixture!("animated.png");
+
+/// One of each kind.
+const ALL: [&[u8]; 14] = [
+    BASELINE,
+    PROGRESSIVE,
+    METADATA_JPEG,
+    METADATA_PNG,
+    RGB,
+    RGBA,
+    ANIMATED,
+    fixture!("progressive_restarts.jpg"),
+    fixture!("restarts.jpg"),
+    fixture!("grey.jpg"),
+    fixture!("ycck.jpg"),
+    fixture!("adobe_rgb.jpg"),
+    fixture!("palette_transparent.png"),
+    fixture!("interlaced16.png"),
+];
+
+fn process_within(limits: Limits, spool: Spool) -> Result<(ImageFormat, Vec<u8>), ProcessError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let processed = runtime.block_on(Processor::new(limits).process(spool))?;
+    let mut bytes = vec![0; usize::try_from(processed.image.length()).unwrap()];
+    processed.image.file().read_exact_at(&mut bytes, 0).unwrap();
+    Ok((processed.format, bytes))
+}
+
+fn process(bytes: &[u8]) -> Result<(ImageFormat, Vec<u8>), ProcessError> {
+    process_within(Limits::default(), spool(bytes))
+}
+
+fn spool(bytes: &[u8]) -> Spool {
+    roster_domain_testkit::fixtures::spool(bytes)
+}
+
+fn decoded(bytes: &[u8]) -> DynamicImage {
+    image::load_from_memory(bytes).unwrap()
+}
+
+/// What is made of it, decoded.
+fn picture(bytes: &[u8]) -> DynamicImage {
+    decoded(&process(bytes).unwrap().1)
+}
+
+fn refused_as_damaged(bytes: &[u8]) -> bool {
+    matches!(process(bytes), Err(ProcessError::Damaged))
+}
+
+fn contains(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
+}
+
+const RED: [u8; 4] = [255, 0, 0, 255];
+const GREEN: [u8; 4] = [0, 255, 0, 255];
+const BLUE: [u8; 4] = [0, 0, 255, 255];
+const WHITE: [u8; 4] = [255; 4];
+
+/// The middles of the picture's quarters, row by row.
+fn quarters(picture: &DynamicImage) -> [[u8; 4]; 4] {
+    let (width, height) = picture.dimensions();
+    [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| picture.get_pixel(width * x / 4, height * y / 4).0)
+}
+
+#[track_caller]
+fn shows(picture: &DynamicImage, expected: [[u8; 4]; 4], tolerance: u8) {
+    let shown = quarters(picture);
+    let alike = |a: u8, b: u8| a.abs_diff(b) <= tolerance;
+    let same = shown.iter().flatten().zip(expected.iter().flatten()).all(|(a, b)| alike(*a, *b));
+    assert!(same, "{shown:?} instead of {expected:?}");
+}
+
+const SCENE: [[u8; 4]; 4] = [RED, GREEN, BLUE, WHITE];
+
+#[rstest]
+#[case::baseline(BASELINE, Jpeg, 6)]
+#[case::full_chroma(fixture!("full_chroma.jpg"), Jpeg, 6)]
+#[case::progressive(PROGRESSIVE, Jpeg, 6)]
+#[case::restarts(fixture!("restarts.jpg"), Jpeg, 6)]
+#[case::progressive_restarts(fixture!("progressive_restarts.jpg"), Jpeg, 6)]
+#[case::plain_inks(fixture!("cmyk.jpg"), Jpeg, 6)]
+#[case::inks_as_colours_and_black(fixture!("ycck.jpg"), Jpeg, 6)]
+#[case::metadata(METADATA_JPEG, Jpeg, 6)]
+#[case::rgb(RGB, Png, 0)]
+#[case::rgb_16(fixture!("rgb16.png"), Png, 0)]
+#[case::palette(fixture!("palette.png"), Png, 0)]
+#[case::interlaced(fixture!("interlaced.png"), Png, 0)]
+#[case::interlaced_16(fixture!("interlaced16.png"), Png, 0)]
+#[case::animated(ANIMATED, Png, 0)]
+#[case::animated_without_its_first_picture(fixture!("animated_default.png"), Png, 0)]
+fn a_picture_stays_what_it_was(#[case] image: &[u8], #[case] format: ImageFormat, #[case] tolerance: u8) {
+    let (made, bytes) = process(image).unwrap();
+    assert_eq!(made, format);
+    let expected = if format == Jpeg { image::ImageFormat::Jpeg } else { image::ImageFormat::Png };
+    assert_eq!(image::guess_format(&bytes).unwrap(), expected);
+    let picture = decoded(&bytes);
+    assert_eq!(picture.dimensions(), (48, 32));
+    shows(&picture, SCENE, tolerance);
+}
+
+#[rstest]
+#[case::jpeg(fixture!("grey.jpg"), 2)]
+#[case::png(fixture!("grey.png"), 0)]
+#[case::png_16(fixture!("grey16.png"), 1)]
+fn grey_stays_grey(#[case] image: &[u8], #[case] tolerance: u8) {
+    let expected = quarters(&decoded(image));
+    let picture = picture(image);
+    assert_eq!(picture.color(), image::ColorType::L8);
+    shows(&picture, expected, tolerance);
+}
+
+#[test]
+fn black_and_white_is_grey() {
+    let [black, white] = [[0, 0, 0, 255], WHITE];
+    shows(&picture(fixture!("grey1.png")), [black, white, black, white], 0);
+}
+
+#[test]
+fn what_is_transparent_stays_so() {
+    let clear = |[r, g, b, _]: [u8; 4]| [r, g, b, 100];
+    shows(&picture(RGBA), [clear(RED), clear(GREEN), clear(BLUE), WHITE], 0);
+    let palette = fixture!("palette_transparent.png");
+    let expected = quarters(&decoded(palette));
+    assert!(expected.iter().any(|pixel| pixel[3] < 255), "{expected:?}");
+    shows(&picture(palette), expected, 0);
+}
+
+#[rstest]
+#[case(fixture!("orientation_1.jpg"))]
+#[case(fixture!("orientation_2.jpg"))]
+#[case(fixture!("orientation_3.jpg"))]
+#[case(fixture!("orientation_4.jpg"))]
+#[case(fixture!("orientation_5.jpg"))]
+#[case(fixture!("orientation_6.jpg"))]
+#[case(fixture!("orientation_7.jpg"))]
+#[case(fixture!("orientation_8.jpg"))]
+#[case(fixture!("orientation.png"))]
+fn a_turned_picture_is_made_upright(#[case] image: &[u8]) {
+    let picture = picture(image);
+    assert_eq!(picture.dimensions(), (48, 32));
+    shows(&picture, SCENE, 6);
+}
+
+#[test]
+fn a_wider_range_of_colours_becomes_srgb() {
+    // Stored as (219, 0, 0) for red, and the like: without the profile it would look pale.
+    let image = fixture!("adobe_rgb.jpg");
+    assert!(quarters(&decoded(image))[0][0] < 235);
+    let (_, bytes) = process(image).unwrap();
+    shows(&decoded(&bytes), SCENE, 8);
+    let mut decoder =
+        ImageReader::with_format(Cursor::new(bytes), image::ImageFormat::Jpeg).into_decoder().unwrap();
+    assert_eq!(decoder.icc_profile().unwrap(), None);
+}
+
+#[test]
+fn inks_that_no_program_of_adobes_wrote_are_not_upside_down() {
+    let marked = fixture!("cmyk.jpg");
+    let end = marked.windows(2).position(|bytes| bytes == b"\xFF\xEE").unwrap();
+    let unmarked = [&marked[..end], &marked[end + 16..]].concat();
+    // The fixture's inks are upside down, so that without the mark they are the opposite ones.
+    shows(
+        &picture(&unmarked),
+        [[0, 255, 255, 255], [255, 0, 255, 255], [255, 255, 0, 255], [0, 0, 0, 255]].map(|_| [0, 0, 0, 255]),
+        3,
+    );
+}
+
+#[test]
+fn nothing_but_the_picture_is_left() {
+    for image in [METADATA_JPEG, METADATA_PNG] {
+        assert!(contains(image, b"SECRET"));
+        let before: &[u8] = b"<html><script>alert(1)</script>";
+        let hidden = [image, before].concat();
+        let (format, bytes) = process(&hidden).unwrap();
+        for secret in
+            [b"SECRET".as_slice(), b"Exif", b"eXIf", b"GPS", b"xmp", b"<html", b"script", b"tEXt", b"iTXt"]
+        {
+            assert!(!contains(&bytes, secret), "{format:?} {:?}", String::from_utf8_lossy(secret));
+        }
+        assert_eq!(bytes, process(&bytes_of_same_pixels(format)).unwrap().1, "{format:?}");
+    }
+}
+
+/// The image of which the one with metadata was made.
+fn bytes_of_same_pixels(format: ImageFormat) -> Vec<u8> {
+    if format == Jpeg { BASELINE.to_vec() } else { RGB.to_vec() }
+}
+
+#[test]
+fn a_page_that_is_also_an_image_is_no_page_any_more() {
+    let page = b"<html><body onload=alert(document.domain)>";
+    let length = u16::try_from(page.len() + 2).unwrap().to_be_bytes();
+    let polyglot = [&BASELINE[..2], b"\xFF\xFE", &length, page, &BASELINE[2..], page].concat();
+    let (_, bytes) = process(&polyglot).unwrap();
+    assert!(!contains(&bytes, b"<") || !contains(&bytes, b"onload"));
+    assert_eq!(bytes, process(BASELINE).unwrap().1);
+}
+
+/// A picture whose left half is black, as PNG or JPEG.
+fn large(width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
+    let half =
+        image::RgbImage::from_fn(width, height, |x, _| image::Rgb([if x < width / 2 { 0 } else { 200 }; 3]));
+    let mut bytes = Cursor::new(Vec::new());
+    half.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+#[rstest]
+#[case((1024, 1024), (1024, 1024))]
+#[case((1025, 500), (1024, 500))]
+#[case((2048, 1536), (1024, 768))]
+#[case((1500, 4500), (341, 1024))]
+#[case((10_000, 1), (1024, 1))]
+#[case((2, 9_000), (1, 1024))]
+#[case((1, 1), (1, 1))]
+fn a_large_picture_is_shrunk_and_keeps_its_shape(#[case] from: (u32, u32), #[case] to: (u32, u32)) {
+    for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg] {
+        let picture = picture(&large(from.0, from.1, format));
+        assert_eq!(picture.dimensions(), to, "{format:?}");
+        if to.0 > 1 {
+            let (left, right) =
+                (picture.get_pixel(to.0 / 4, to.1 / 2), picture.get_pixel(3 * to.0 / 4, to.1 / 2));
+            assert!(left.0[0] < 5 && right.0[0].abs_diff(200) < 5, "{format:?}: {left:?} {right:?}");
+        }
+    }
+}
+
+#[test]
+fn a_shrunk_edge_of_what_is_transparent_has_no_fringe() {
+    // Opaque white beside transparent black: what is between them is half transparent, but white.
+    let image =
+        image::RgbaImage::from_fn(2049, 16, |x, _| if x < 1023 { Rgba([255; 4]) } else { Rgba([0; 4]) });
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let shrunk = picture(&bytes.into_inner()).into_rgba8();
+    let between: Vec<_> = shrunk.pixels().filter(|pixel| (20..=235).contains(&pixel.0[3])).collect();
+    assert!(!between.is_empty());
+    assert!(between.iter().all(|pixel| pixel.0[0] > 240), "{:?}", between[0]);
+}
+
+#[test]
+fn no_beginning_of_an_image_is_taken() {
+    for image in ALL {
+        for length in (0..image.len()).rev().step_by(29) {
+            let begun = process(&image[..length]);
+            // Of a PNG nothing but its end may be missing: its name and checksum.
+            assert!(begun.is_err(), "the first {length} of {} bytes", image.len());
+        }
+        assert!(refused_as_damaged(&image[..image.len() - 1]));
+        assert!(refused_as_damaged(&image[..12]));
+    }
+}
+
+#[test]
+fn a_progressive_picture_that_never_gets_sharp_is_damaged() {
+    let last_scan = PROGRESSIVE.windows(2).rposition(|bytes| bytes == b"\xFF\xDA").unwrap();
+    assert!(refused_as_damaged(&[&PROGRESSIVE[..last_scan], b"\xFF\xD9"].concat()));
+}
+
+#[test]
+fn more_scans_than_an_encoder_writes_are_refused() {
+    let scan = BASELINE.windows(2).position(|bytes| bytes == b"\xFF\xDA").unwrap();
+    let scans = BASELINE[scan..BASELINE.len() - 2].repeat(65);
+    assert!(refused_as_damaged(&[&BASELINE[..scan], &scans, b"\xFF\xD9"].concat()));
+}
+
+#[rstest]
+#[case(b"")]
+#[case(b"\xFF\xD8")]
+#[case(b"\x89PNG\r\n")]
+#[case(b"GIF89a\x01\x00\x01\x00\x80\x00\x00")]
+#[case(b"<svg xmlns='http://www.w3.org/2000/svg'/>")]
+#[case(b"%PDF-1.7")]
+#[case(b"\x00\x00\x00\x0CjP  \r\n\x87\n")]
+#[case(b" \xFF\xD8\xFF\xD9")]
+fn other_content_is_of_an_unknown_format_whatever_its_name_was(#[case] content: &[u8]) {
+    assert!(matches!(process(content), Err(ProcessError::UnknownFormat)));
+}
+
+/// The image with `new` in the place of the only `old`.
+fn with(image: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let places: Vec<_> = (0..image.len()).filter(|at| image[*at..].starts_with(old)).collect();
+    assert_eq!(places.len(), 1, "{old:x?} stands once in the image");
+    [&image[..places[0]], new, &image[places[0] + old.len()..]].concat()
+}
+
+/// 48 × 32 pixels, as the frame header of the JPEG fixtures has it.
+const JPEG_DIMENSIONS: &[u8] = b"\x08\x00\x20\x00\x30";
+
+#[rstest]
+#[case(BASELINE, 64_000_000)]
+#[case(PROGRESSIVE, 35_000_000)]
+fn a_jpeg_that_says_it_is_a_bomb_is_refused_before_it_is_decoded(#[case] image: &[u8], #[case] most: u64) {
+    let bomb = with(image, JPEG_DIMENSIONS, b"\x08\xFF\xFF\xFF\xFF");
+    let Err(ProcessError::TooManyPixels { allowed }) = process(&bomb) else { panic!("not refused") };
+    assert!((12_000_000..=most).contains(&allowed), "{allowed}");
+}
+
+#[test]
+fn an_image_of_no_pixels_is_damaged() {
+    for dimensions in [b"\x08\x00\x00\x00\x30", b"\x08\x00\x20\x00\x00"] {
+        assert!(refused_as_damaged(&with(BASELINE, JPEG_DIMENSIONS, dimensions)));
+    }
+    for (width, height) in [(0, 1), (1, 0), (0, 0)] {
+        assert!(refused_as_damaged(&png(width, height)));
+    }
+}
+
+/// The start of a PNG of 16-bit colours with these dimensions, and an end.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let header = [b"IHDR", &width.to_be_bytes()[..], &height.to_be_bytes(), &[16, 6, 0, 0, 0]].concat();
+    let checksum = crc(&header).to_be_bytes();
+    [b"\x89PNG\r\n\x1a\n\0\0\0\x0D".as_slice(), &header, &checksum, &RGB[33..]].concat()
+}
+
+/// PNG's checksum.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg()))
+    })
+}
+
+#[rstest]
+#[case(50_000, 50_000)]
+#[case(i32::MAX.unsigned_abs(), 1)]
+#[case(1, i32::MAX.unsigned_abs())]
+#[case(i32::MAX.unsigned_abs(), i32::MAX.unsigned_abs())]
+fn a_png_that_says_it_is_a_bomb_is_refused_before_it_is_decoded(#[case] width: u32, #[case] height: u32) {
+    let Err(ProcessError::TooManyPixels { allowed }) = process(&png(width, height)) else {
+        panic!("not refused")
+    };
+    assert!(allowed < 64_000_000, "{allowed}");
+}
+
+#[test]
+fn as_many_pixels_as_a_refusal_allows_are_taken_and_not_many_more() {
+    let limits = Limits { memory: 32 << 20, ..Limits::default() };
+    let Err(ProcessError::TooManyPixels { allowed }) = process_within(limits, spool(&png(9_000, 9_000)))
+    else {
+        panic!("not refused")
+    };
+    let side = u32::try_from(allowed.isqrt()).unwrap();
+    let square = |side| process_within(limits, spool(&large(side, side, image::ImageFormat::Png)));
+    assert!(square(side).is_ok(), "{side}");
+    assert!(matches!(square(side + 2), Err(ProcessError::TooManyPixels { .. })), "{side}");
+}
+
+#[tokio::test]
+async fn uploads_that_need_more_together_than_there_is_wait_for_each_other() {
+    let processor = Processor::new(Limits { memory: 32 << 20, ..Limits::default() });
+    let image = large(1700, 1400, image::ImageFormat::Png);
+    let all = (0..4).map(|_| processor.process(spool(&image)));
+    for processed in futures_util::future::join_all(all).await {
+        assert_eq!(processed.unwrap().format, Png);
+    }
+}
+
+#[test]
+fn a_file_that_is_shorter_than_it_should_be_is_damaged() {
+    for image in [BASELINE, RGB] {
+        let file = spool(&image[..100]).file().try_clone().unwrap();
+        let answer = process_within(Limits::default(), Spool::new(file, image.len() as u64));
+        assert!(matches!(answer, Err(ProcessError::Damaged)));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered(bytes: Vec<u8>) {
+        prop_assert!(process(&bytes).is_err());
+    }
+
+    #[test]
+    fn any_bytes_behind_a_signature_are_answered(png: bool, bytes: Vec<u8>) {
+        let signature: &[u8] = if png { b"\x89PNG\r\n\x1a\n" } else { b"\xFF\xD8\xFF" };
+        prop_assert!(process(&[signature, &bytes].concat()).is_err());
+    }
+
+    #[test]
+    fn an_image_with_a_few_changed_bytes_is_taken_clean_or_refused(
+        image in prop::sample::select(ALL.to_vec()),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut changed = image.to_vec();
+        for (at, byte) in changes {
+            let at = at.index(changed.len());
+            changed[at] = byte;
+        }
+        match process(&changed) {
+            Ok((_, bytes)) => prop_assert!(decoded(&bytes).width() <= 1024),
+            Err(error @ (ProcessError::Overloaded | ProcessError::Unavailable(_))) => {
+                prop_assert!(false, "{error:?}");
+            }
+            Err(_) => {}
+        }
+    }
+}
