@@ -1,0 +1,55 @@
+//! Whether there has ever been an admin, and who is the first.
+//!
+//! Two things tell of it: the documents of admins, live, trashed or purged, and a mark in `roster_meta`, which stays when
+//! somebody removes those documents by hand. Which of two is first is decided by the unique index on
+//! `roster.first_admin`, in the one write that creates the user.
+
+use std::sync::atomic::Ordering;
+
+use mongodb::bson::doc;
+
+use crate::MongoStore;
+use crate::server::Failure;
+
+const MARK: &str = "had_admin";
+
+impl MongoStore {
+    pub(crate) async fn had_admin(&self) -> Result<bool, Failure> {
+        if self.had_admin.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let meta = self.server.meta.clone();
+        let marked =
+            self.server.run(async move { meta.find_one(doc! { "_id": MARK }).await }).await?.is_some();
+        let had = marked
+            || self.server.exists(doc! { "role": "admin" }).await?
+            || self.server.exists(doc! { "roster.first_admin": true }).await?;
+        if had {
+            if !marked {
+                self.note_admin().await;
+            }
+            self.had_admin.store(true, Ordering::Relaxed);
+        }
+        Ok(had)
+    }
+
+    /// Leaves the mark. An admin's own document tells as much until it is purged, so that one who could not be noted now is
+    /// noted by the next who asks, and by the purge at the latest.
+    pub(crate) async fn note_admin(&self) {
+        if let Err(failure) = self.mark_admin().await {
+            tracing::warn!(event = "admin not noted", error = %failure);
+        }
+    }
+
+    pub(crate) async fn mark_admin(&self) -> Result<(), Failure> {
+        let meta = self.server.meta.clone();
+        let mark = async move {
+            meta.update_one(doc! { "_id": MARK }, doc! { "$set": { "v": 1 } }).upsert(true).await.map(|_| ())
+        };
+        match self.server.run(mark).await {
+            // Another instance has left it at the same time.
+            Err(failure) if failure.is_duplicate_key() => Ok(()),
+            marked => marked,
+        }
+    }
+}

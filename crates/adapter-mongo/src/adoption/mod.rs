@@ -1,0 +1,218 @@
+//! Taking over users that the FastAPI service wrote, or somebody with a shell: its fields stay as they are, and the
+//! subdocument `roster` is made beside them, user by user, each in one write. So it goes on where it was killed, and of
+//! several instances at once each user is adopted by whoever comes first, with the same outcome.
+
+mod conflicts;
+mod legacy_trash;
+
+use std::collections::HashMap;
+
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use roster_domain::entities::TrashEntry;
+use roster_domain::values::{Email, Reason, UserId, Username};
+
+pub use self::conflicts::Conflicts;
+
+use crate::document::{self, literal, object_id};
+use crate::server::{Failure, Find, JOB_DEADLINE};
+use crate::{MongoStore, names, statements};
+
+/// How many users are adopted in one command.
+const BATCH: i64 = 1_000;
+
+/// What an adoption looks at.
+fn fields() -> Document {
+    doc! {
+        "email": 1, "username": 1, "is_deleted": 1, "roster.v": 1, "roster.trash": 1, "roster.past_entry": 1,
+    }
+}
+
+/// A user that was not adopted, because another has its email or username.
+pub(crate) type Refused = ObjectId;
+
+impl MongoStore {
+    /// Whether any user is not adopted yet.
+    pub(crate) async fn has_unadopted(&self) -> Result<bool, Failure> {
+        Ok(!self.unadopted(None, 1).await?.is_empty())
+    }
+
+    /// The next users that are not adopted yet, in id order.
+    async fn unadopted(&self, after: Option<ObjectId>, limit: i64) -> Result<Vec<RawDocumentBuf>, Failure> {
+        // The comparison leaves out ids that are no `ObjectId`s.
+        let after = after.unwrap_or_else(|| ObjectId::from_bytes([0; 12]));
+        let filter = doc! { "roster.v": Bson::Null, "_id": { "$gt": after } };
+        let find =
+            Find { filter, projection: fields(), sort: doc! { "_id": 1 }, skip: 0, limit, index: None };
+        self.server.find(find, JOB_DEADLINE).await
+    }
+
+    /// Adopts all users that are not adopted yet, and returns those that could not be.
+    pub(crate) async fn adopt_all(&self) -> Result<Vec<Refused>, Failure> {
+        let mut refused = Vec::new();
+        let mut after = None;
+        let mut adopted = 0;
+        loop {
+            let batch = self.unadopted(after, BATCH).await?;
+            let Some(last) = last_id(&batch) else { break };
+            refused.extend(self.adopt(&batch).await?);
+            adopted += batch.len();
+            after = Some(last);
+        }
+        if adopted > 0 {
+            tracing::info!(event = "users adopted", users = adopted - refused.len(), refused = refused.len());
+        }
+        Ok(refused)
+    }
+
+    /// Adopts one user where it is not yet; `false` where there is none, or none that can be adopted.
+    pub(crate) async fn adopt_if_needed(&self, user: UserId) -> Result<bool, Failure> {
+        let filter = doc! { "_id": object_id(user), "is_deleted": false };
+        let Some(found) = self.server.find_one(filter, fields()).await? else { return Ok(false) };
+        Ok(!document::is_unadopted(&found) || self.adopt(&[found]).await?.is_empty())
+    }
+
+    /// Adopts users as they were read, or makes their subdocument fit again, and returns those that could not be.
+    pub(crate) async fn adopt(&self, found: &[RawDocumentBuf]) -> Result<Vec<Refused>, Failure> {
+        let found: Vec<(ObjectId, &RawDocument)> =
+            found.iter().filter_map(|found| Some((found.get_object_id("_id").ok()?, &**found))).collect();
+        let without_entry: Vec<_> = found
+            .iter()
+            .filter(|(_, found)| {
+                document::is_true(found, "is_deleted") && document::trash_entry(found).is_none()
+            })
+            .copied()
+            .collect();
+        let entries = self.entries_for(&without_entry).await?;
+        let updates = found.iter().map(|(id, found)| adoption(*id, found, &entries)).collect();
+        let outcome = self.server.update_all(updates, JOB_DEADLINE).await?;
+        self.totals.forget();
+        let mut refused = Vec::new();
+        for failed in outcome.failed {
+            if !failed.is_duplicate_key {
+                return Err(Failure::Unexpected(failed.message));
+            }
+            refused.extend(found.get(failed.place).map(|(id, _)| *id));
+        }
+        Ok(refused)
+    }
+
+    /// Entries for users that are marked deleted and have none: what the FastAPI service kept in its `trash`, and where it
+    /// kept nothing, one of now.
+    async fn entries_for(
+        &self,
+        users: &[(ObjectId, &RawDocument)],
+    ) -> Result<HashMap<ObjectId, TrashEntry>, Failure> {
+        let mut entries = self.legacy_entries(users).await?;
+        for (id, _) in users {
+            let user_id = UserId::from_bytes(id.bytes());
+            entries.entry(*id).or_insert_with(|| TrashEntry {
+                id: self.ids.trash_entry_id(),
+                user_id,
+                deleted_by: user_id,
+                deleted_at: self.clock.now(),
+                reason: Reason::from_store("Deleted before; no trash entry was kept.".to_owned()),
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Removes the refresh tokens that the FastAPI service kept in the clear. They work on: a token's signature is what
+    /// counts, and no token of that service names a session.
+    pub(crate) async fn remove_raw_tokens(&self) -> Result<(), Failure> {
+        let tokens = self.server.database.collection::<Document>("refresh_tokens");
+        let removed =
+            self.server.run_within(JOB_DEADLINE, async move { tokens.delete_many(doc! {}).await }).await?;
+        if removed.deleted_count > 0 {
+            tracing::info!(event = "raw refresh tokens removed", tokens = removed.deleted_count);
+        }
+        Ok(())
+    }
+
+    /// Users whose names, or whose mark of deletion, were changed beneath what we keep, and empty tombstones.
+    pub(crate) async fn changed_beneath(&self, limit: i64) -> Result<Vec<RawDocumentBuf>, Failure> {
+        let find = Find {
+            filter: doc! { "roster.v": { "$ne": Bson::Null }, "$expr": { "$cond": [
+                { "$eq": ["$roster.tombstone", true] },
+                { "$and": [
+                    { "$eq": ["$roster.removals", []] },
+                    { "$ne": ["$roster.first_admin", true] },
+                ] },
+                { "$or": [
+                    { "$ne": ["$email", "$roster.of.email"] },
+                    { "$ne": ["$username", "$roster.of.username"] },
+                    { "$ne": ["$is_deleted", { "$eq": [{ "$type": "$roster.trash" }, "object"] }] },
+                ] },
+            ] } },
+            projection: {
+                let mut fields = fields();
+                fields.extend(crate::trash::tombstone_fields());
+                fields
+            },
+            sort: doc! { "$natural": 1 },
+            skip: 0,
+            limit,
+            index: None,
+        };
+        self.server.find(find, JOB_DEADLINE).await
+    }
+}
+
+/// The largest id of documents in id order; `None` where there is none, or none that is an `ObjectId`.
+fn last_id(batch: &[RawDocumentBuf]) -> Option<ObjectId> {
+    batch.iter().rev().find_map(|found| found.get_object_id("_id").ok())
+}
+
+/// What adopts one user. What could have changed since it was read is looked at again in the write itself, except for the
+/// names: those that the keys were made of are kept, and where they differ the sweep makes new ones.
+fn adoption(id: ObjectId, found: &RawDocument, entries: &HashMap<ObjectId, TrashEntry>) -> Document {
+    let is_deleted = doc! { "$eq": ["$is_deleted", true] };
+    let has_entry = doc! { "$eq": [{ "$type": "$roster.trash" }, "object"] };
+    let entry = entries
+        .get(&id)
+        .map_or_else(|| Bson::from("$$REMOVE"), |entry| literal(document::stored_trash_entry(entry)).into());
+    let epoch = doc! { "$ifNull": ["$roster.epoch", 0_i64] };
+    let newly_deleted = doc! { "$and": [is_deleted.clone(), { "$not": [has_entry.clone()] }] };
+    let mut set = doc! {
+        "is_deleted": is_deleted.clone(),
+        "roster.v": document::VERSION,
+        "roster.epoch": { "$cond": [newly_deleted, { "$add": [epoch.clone(), 1_i64] }, epoch] },
+        "roster.sessions": { "$cond": [is_deleted.clone(), [], { "$ifNull": ["$roster.sessions", []] }] },
+        "roster.removals": { "$ifNull": ["$roster.removals", []] },
+        "roster.past_entry": { "$cond": [
+            { "$and": [{ "$not": [is_deleted.clone()] }, has_entry.clone()] },
+            "$roster.trash.id",
+            "$roster.past_entry",
+        ] },
+        "roster.trash": { "$cond": [is_deleted, { "$cond": [has_entry, "$roster.trash", entry] }, "$$REMOVE"] },
+    };
+    let remove = || Bson::from("$$REMOVE");
+    match document::text(found, "email") {
+        Some(email) => {
+            let email = names::email_fields(&Email::from_store(email.to_owned()));
+            set.extend(email.into_iter().map(|(path, value)| (path, Bson::from(literal(value)))));
+        }
+        // A user without an email has no key that could be another's.
+        None => set.extend(doc! { "roster.of.email": as_read(found, "email"), "roster.email_key": remove() }),
+    }
+    match document::text(found, "username") {
+        Some(username) => {
+            let username = names::username_fields(&Username::from_store(username.to_owned()));
+            set.extend(username.into_iter().map(|(path, value)| (path, Bson::from(literal(value)))));
+        }
+        None => set.extend(doc! {
+            "roster.of.username": as_read(found, "username"),
+            "roster.username_key": remove(),
+            "roster.folded": remove(),
+            "roster.trigrams": remove(),
+        }),
+    }
+    let filter = doc! { "_id": id, "roster.tombstone": { "$ne": true } };
+    statements::update(filter, vec![doc! { "$set": set }], false)
+}
+
+/// A field as it was read, whatever it is.
+fn as_read(found: &RawDocument, field: &str) -> Bson {
+    let value = found.get(field).ok().flatten().and_then(|value| Bson::try_from(value).ok());
+    value.map_or_else(|| Bson::from("$$REMOVE"), |value| literal(value).into())
+}

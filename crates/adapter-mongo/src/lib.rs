@@ -1,0 +1,49 @@
+//! Users, trash and sessions in a MongoDB, one document a user.
+//!
+//! A change is the update of one document, so it needs no transaction and is whole on a standalone server too: a trash
+//! entry, the sessions, and the images to remove stand inside their user (`docs/adr/0006-mongodb.md`). The fields of the
+//! FastAPI service that kept the same collection before keep their names and meaning; all of ours stands in the
+//! subdocument `roster`.
+
+mod admins;
+mod adoption;
+mod archive;
+mod connect;
+mod document;
+mod indexes;
+mod lease;
+mod list;
+mod names;
+mod removals;
+mod server;
+mod statements;
+mod sweep;
+mod told;
+mod totals;
+mod trash;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use roster_domain::ports::{Clock, Ids};
+
+pub use adoption::Conflicts;
+pub use connect::ConnectError;
+pub use sweep::SWEEP_INTERVAL;
+
+/// The store: [`Users`](roster_domain::ports::Users), [`Trash`](roster_domain::ports::Trash),
+/// [`ImageRemovals`](roster_domain::ports::ImageRemovals) and
+/// [`AccountArchive`](roster_domain::ports::AccountArchive) on one database.
+///
+/// [`upkeep`](Self::upkeep) is to be called at the start and every [`SWEEP_INTERVAL`].
+#[derive(Clone)]
+pub struct MongoStore {
+    server: server::Server,
+    totals: Arc<totals::Totals>,
+    rarity: Arc<names::Rarity>,
+    /// Set once it is known that there has been an admin, which stays true.
+    had_admin: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}

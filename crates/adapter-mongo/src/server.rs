@@ -1,0 +1,223 @@
+//! How operations reach the server: each in a task of its own, with a deadline, and not too many at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use mongodb::action::Action as _;
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::error::{ErrorKind, WriteFailure};
+use mongodb::{Client, Collection, Database};
+use roster_domain::ports::{
+    CreateError, EditError, PurgeError, RemoveImageError, RestoreError, SetImageError, TrashError,
+    Unavailable,
+};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::told;
+
+/// How long one operation of a request may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long one step of a job may take: a batch of a sweep or of an import.
+pub(crate) const JOB_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How many operations may be under way. The driver bounds its connections, but not what waits for one.
+const MAX_OPERATIONS: usize = 1024;
+
+/// What the log calls this store.
+const STORE: &str = "MongoDB";
+
+/// The code of a duplicate key.
+const DUPLICATE_KEY: i32 = 11000;
+
+/// The server's collections.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) database: Database,
+    pub(crate) users: Collection<RawDocumentBuf>,
+    pub(crate) meta: Collection<Document>,
+    operations: Arc<Semaphore>,
+}
+
+impl Server {
+    pub(crate) fn new(client: &Client, database: &str) -> Self {
+        let database = client.database(database);
+        Self {
+            users: database.collection("users"),
+            meta: database.collection("roster_meta"),
+            database,
+            operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+        }
+    }
+
+    /// Runs an operation in a task of its own and waits for it until the deadline of a request.
+    ///
+    /// The driver takes harm when an operation's future is dropped halfway, so neither a client that has gone nor the
+    /// deadline drops it: it ends by itself, and nobody waits for it.
+    pub(crate) async fn run<T, E>(
+        &self,
+        operation: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        E: Into<Failure> + Send + 'static,
+    {
+        self.run_within(DEADLINE, operation).await
+    }
+
+    /// [`run`](Self::run) with another deadline.
+    pub(crate) async fn run_within<T, E>(
+        &self,
+        deadline: Duration,
+        operation: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        E: Into<Failure> + Send + 'static,
+    {
+        let answer = async {
+            let permit =
+                Arc::clone(&self.operations).acquire_owned().await.map_err(|_| Failure::Overloaded)?;
+            let task = tokio::spawn(async move {
+                let answer = operation.await;
+                drop(permit);
+                answer
+            });
+            task.await.map_err(Failure::Ended)?.map_err(Into::into)
+        };
+        timeout(deadline, answer).await.unwrap_or(Err(Failure::TimedOut(deadline)))
+    }
+
+    /// The first document that a filter finds, of the fields that the projection names.
+    pub(crate) async fn find_one(
+        &self,
+        filter: Document,
+        projection: Document,
+    ) -> Result<Option<RawDocumentBuf>, Failure> {
+        let users = self.users.clone();
+        self.run(async move { users.find_one(filter).projection(projection).max_time(DEADLINE).await }).await
+    }
+
+    /// Whether a filter finds anything.
+    pub(crate) async fn exists(&self, filter: Document) -> Result<bool, Failure> {
+        Ok(self.find_one(filter, doc! { "_id": 1 }).await?.is_some())
+    }
+
+    /// All documents that a search finds.
+    pub(crate) async fn find(&self, find: Find, deadline: Duration) -> Result<Vec<RawDocumentBuf>, Failure> {
+        let users = self.users.clone();
+        self.run_within(deadline, async move { find.run(&users, deadline).await }).await
+    }
+
+    /// Changes the one document that a filter finds, if any, and returns the fields that the projection names as they are
+    /// then.
+    pub(crate) async fn change(
+        &self,
+        filter: Document,
+        update: impl Into<mongodb::options::UpdateModifications>,
+        projection: Document,
+    ) -> Result<Option<RawDocumentBuf>, Failure> {
+        let (users, update) = (self.users.clone(), update.into());
+        self.run(async move { change(&users, filter, update, projection).await }).await
+    }
+}
+
+/// [`Server::change`] without its task and deadline.
+pub(crate) async fn change(
+    users: &Collection<RawDocumentBuf>,
+    filter: Document,
+    update: impl Into<mongodb::options::UpdateModifications>,
+    projection: Document,
+) -> mongodb::error::Result<Option<RawDocumentBuf>> {
+    users
+        .find_one_and_update(filter, update)
+        .projection(projection)
+        .return_document(mongodb::options::ReturnDocument::After)
+        .await
+}
+
+/// A search for documents.
+pub(crate) struct Find {
+    pub(crate) filter: Document,
+    pub(crate) projection: Document,
+    pub(crate) sort: Document,
+    pub(crate) skip: u64,
+    pub(crate) limit: i64,
+    /// The index to go through, where it must be that one.
+    pub(crate) index: Option<&'static str>,
+}
+
+impl Find {
+    pub(crate) async fn run(
+        self,
+        users: &Collection<RawDocumentBuf>,
+        deadline: Duration,
+    ) -> mongodb::error::Result<Vec<RawDocumentBuf>> {
+        let hint = self.index.map(|name| mongodb::options::Hint::Name(name.to_owned()));
+        let cursor = users
+            .find(self.filter)
+            .projection(self.projection)
+            .sort(self.sort)
+            .skip(self.skip)
+            .limit(self.limit)
+            .optional(hint, mongodb::action::Find::hint)
+            .max_time(deadline)
+            .await?;
+        cursor.try_collect().await
+    }
+}
+
+/// Why the server did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    #[error("too many operations wait")]
+    Overloaded,
+    #[error("the operation's task ended early")]
+    Ended(#[source] tokio::task::JoinError),
+    #[error("{}", told::reason(.0))]
+    Driver(mongodb::error::Error),
+    /// An answer that makes no sense, or a state that others keep changing.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+impl Failure {
+    /// Whether a unique index refused the write.
+    pub(crate) fn is_duplicate_key(&self) -> bool {
+        let Self::Driver(error) = self else { return false };
+        match error.kind.as_ref() {
+            ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
+            ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
+            _ => false,
+        }
+    }
+}
+
+impl From<mongodb::error::Error> for Failure {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<Failure> for Unavailable {
+    fn from(failure: Failure) -> Self {
+        Self::new(STORE, failure)
+    }
+}
+
+/// Lets `?` turn a failure into the `Unavailable` of a port's own error.
+macro_rules! unavailable {
+    ($($error:ty),*) => {$(
+        impl From<Failure> for $error {
+            fn from(failure: Failure) -> Self {
+                Self::Unavailable(failure.into())
+            }
+        }
+    )*};
+}
+
+unavailable!(CreateError, EditError, SetImageError, RemoveImageError, TrashError, RestoreError, PurgeError);

@@ -1,0 +1,247 @@
+use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
+use roster_domain::entities::{Change, Page, TrashEntry, User};
+use roster_domain::ports::{PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
+use tokio::time::timeout;
+
+use crate::document::{self, object_id};
+use crate::list::List;
+use crate::server::{DEADLINE, Failure, Find};
+use crate::users::{ATTEMPTS, image_before};
+use crate::{MongoStore, indexes};
+
+/// How many users of a batch are put into the trash or purged at the same time.
+const AT_ONCE: usize = 16;
+
+/// A user in the trash, whoever put it there.
+fn in_trash(user: UserId) -> Document {
+    doc! { "_id": object_id(user), "is_deleted": true, "roster.tombstone": { "$ne": true } }
+}
+
+/// What [`MongoStore::bury`] looks at.
+pub(crate) fn tombstone_fields() -> Document {
+    doc! { "role": 1, "roster.tombstone": 1, "roster.past_entry": 1 }
+}
+
+#[async_trait]
+impl Trash for MongoStore {
+    async fn put(&self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
+        for _ in 0..ATTEMPTS {
+            if self.put_one(user, entry.entry, &entry.reason, change).await? {
+                return Ok(());
+            }
+            let found = self.server.find_one(
+                doc! { "_id": object_id(user) },
+                doc! { "is_deleted": 1, "roster.tombstone": 1, "roster.v": 1 },
+            );
+            match found.await? {
+                None => return Err(TrashError::NotFound),
+                Some(found) if document::is_tombstone(&found) => return Err(TrashError::NotFound),
+                Some(found) if document::is_true(&found, "is_deleted") => {
+                    return Err(TrashError::AlreadyThere);
+                }
+                // Restored between the two questions.
+                Some(_) => {}
+            }
+        }
+        Err(Failure::Unexpected("a user was deleted and restored in turns".to_owned()).into())
+    }
+
+    async fn put_many(
+        &self,
+        users: &[(UserId, TrashEntryId)],
+        reason: &Reason,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable> {
+        let put = stream::iter(users.to_vec())
+            .map(async |(user, entry)| {
+                let put = self.put_one(user, entry, reason, change).await?;
+                Ok::<_, Failure>(put.then_some(user))
+            })
+            .buffered(AT_ONCE)
+            .try_filter_map(async |put| Ok(put))
+            .try_collect();
+        Ok(timeout(2 * DEADLINE, put).await.unwrap_or(Err(Failure::TimedOut(2 * DEADLINE)))?)
+    }
+
+    async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
+        let filter = doc! { "roster.trash.id": { "$exists": true }, "is_deleted": true };
+        let list =
+            List { filter: filter.clone(), sort: doc! { "roster.trash.id": 1 }, index: indexes::TRASH };
+        let (total, found) = tokio::try_join!(
+            self.count(filter, indexes::TRASH, 0),
+            self.page_of(list, page, doc! { "roster.trash": 1 }),
+        )?;
+        let mut items: Vec<_> = found.iter().filter_map(|found| document::trash_entry(found)).collect();
+        items.sort_unstable_by_key(|entry| entry.id);
+        Ok(Page { total, items })
+    }
+
+    async fn restore(&self, user: UserId, _change: &Change) -> Result<User, RestoreError> {
+        let has_entry = doc! { "$eq": [{ "$type": "$roster.trash" }, "object"] };
+        let epoch = doc! { "$ifNull": ["$roster.epoch", 0] };
+        let update = vec![
+            doc! { "$set": {
+                "is_deleted": false,
+                "roster.past_entry": { "$cond": [has_entry.clone(), "$roster.trash.id", "$roster.past_entry"] },
+                // Who was deleted by hand a moment ago comes back with dead tokens too.
+                "roster.epoch": { "$cond": [has_entry, epoch.clone(), { "$add": [epoch, 1] }] },
+                "roster.sessions": [],
+            } },
+            doc! { "$unset": "roster.trash" },
+        ];
+        let mut fields = document::user_fields();
+        fields.insert("roster.past_entry", 1);
+        if let Some(restored) = self.change_counted(user, 1, in_trash(user), update, fields).await? {
+            let past = document::roster(&restored).and_then(|roster| roster.get_object_id("past_entry").ok());
+            self.remove_legacy_entry(past).await;
+            return document::user(&restored).ok_or(RestoreError::NotFound);
+        }
+        let is_live = self.server.exists(doc! { "_id": object_id(user), "is_deleted": false }).await?;
+        Err(if is_live { RestoreError::NotInTrash } else { RestoreError::NotFound })
+    }
+
+    async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError> {
+        if self.purge_one(user, in_trash(user), change).await? { Ok(()) } else { Err(PurgeError::NotInTrash) }
+    }
+
+    async fn purge_expired(
+        &self,
+        cutoff: Timestamp,
+        limit: usize,
+        change: &Change,
+    ) -> Result<Vec<UserId>, Unavailable> {
+        let expired =
+            doc! { "roster.trash.deleted_at": { "$lt": document::date(cutoff) }, "is_deleted": true };
+        let purge = async {
+            loop {
+                let oldest = Find {
+                    filter: expired.clone(),
+                    projection: doc! { "_id": 1 },
+                    sort: doc! { "roster.trash.deleted_at": 1 },
+                    skip: 0,
+                    limit: i64::try_from(limit).unwrap_or(i64::MAX),
+                    index: Some(indexes::TRASH_AGE),
+                };
+                let found = self.server.find(oldest, DEADLINE).await?;
+                let found: Vec<UserId> = found.iter().filter_map(|found| document::user_id(found)).collect();
+                let purged: Vec<UserId> = stream::iter(found.clone())
+                    .map(async |user| {
+                        let mut filter = in_trash(user);
+                        filter.extend(expired.clone());
+                        let purged = self.purge_one(user, filter, change).await?;
+                        Ok::<_, Failure>(purged.then_some(user))
+                    })
+                    .buffered(AT_ONCE)
+                    .try_filter_map(async |purged| Ok(purged))
+                    .try_collect()
+                    .await?;
+                // Where others purged all of these meanwhile, there may be more.
+                if found.is_empty() || !purged.is_empty() {
+                    return Ok(purged);
+                }
+            }
+        };
+        Ok(timeout(2 * DEADLINE, purge).await.unwrap_or(Err(Failure::TimedOut(2 * DEADLINE)))?)
+    }
+}
+
+impl MongoStore {
+    /// Puts a user into the trash; `false` where it is not live.
+    async fn put_one(
+        &self,
+        user: UserId,
+        entry: TrashEntryId,
+        reason: &Reason,
+        change: &Change,
+    ) -> Result<bool, Failure> {
+        let entry = TrashEntry {
+            id: entry,
+            user_id: user,
+            deleted_by: change.actor.unwrap_or(user),
+            deleted_at: change.at,
+            reason: reason.clone(),
+        };
+        let filter = doc! { "_id": object_id(user), "is_deleted": false };
+        let update = doc! {
+            "$set": {
+                "is_deleted": true,
+                "roster.trash": document::stored_trash_entry(&entry),
+                "roster.sessions": [],
+            },
+            "$inc": { "roster.epoch": 1_i64 },
+        };
+        Ok(self.change_counted(user, -1, filter, update, doc! { "_id": 1 }).await?.is_some())
+    }
+
+    /// Purges a user that the filter finds: one write leaves a nameless tombstone with the images that are to be removed, and
+    /// with nothing to remove the tombstone goes too.
+    async fn purge_one(&self, user: UserId, filter: Document, change: &Change) -> Result<bool, Failure> {
+        let removals = doc! { "$ifNull": ["$roster.removals", []] };
+        let tombstone = doc! {
+            "_id": "$_id",
+            "is_deleted": true,
+            "role": "$role",
+            "roster": {
+                "v": document::VERSION,
+                "tombstone": true,
+                "first_admin": "$roster.first_admin",
+                "past_entry": "$roster.trash.id",
+                "removals": { "$concatArrays": [removals, image_before(change)] },
+            },
+        };
+        let update = vec![doc! { "$replaceWith": tombstone }];
+        let Some(tombstone) = self.server.change(filter, update, tombstone_fields()).await? else {
+            return Ok(false);
+        };
+        if let Err(failure) = self.bury(&tombstone).await {
+            tracing::warn!(event = "tombstone left to the sweep", %user, error = %failure);
+        }
+        Ok(true)
+    }
+
+    /// Removes what else tells of a purged user, and last the tombstone itself, unless images are to be removed yet. The
+    /// first admin's stays for good: it says that there has been one.
+    pub(crate) async fn bury(&self, tombstone: &mongodb::bson::RawDocument) -> Result<(), Failure> {
+        let Some(user) = document::user_id(tombstone) else { return Ok(()) };
+        if document::text(tombstone, "role") == Some("admin") {
+            self.mark_admin().await?;
+        }
+        let past = document::roster(tombstone).and_then(|roster| roster.get_object_id("past_entry").ok());
+        if let Some(entry) = past {
+            self.delete_legacy_entry(entry).await?;
+        }
+        self.delete_empty_tombstone(user).await
+    }
+
+    async fn delete_empty_tombstone(&self, user: UserId) -> Result<(), Failure> {
+        let users = self.server.users.clone();
+        let empty = doc! {
+            "_id": object_id(user),
+            "roster.tombstone": true,
+            "roster.first_admin": { "$exists": false },
+            "roster.removals": [],
+        };
+        self.server.run(async move { users.delete_one(empty).await }).await?;
+        Ok(())
+    }
+
+    /// Removes a restored user's entry from the `trash` of the FastAPI service, where it has one there. What is left behind
+    /// is never taken up again.
+    async fn remove_legacy_entry(&self, entry: Option<ObjectId>) {
+        if let Some(entry) = entry
+            && let Err(failure) = self.delete_legacy_entry(entry).await
+        {
+            tracing::warn!(event = "old trash entry left behind", %entry, error = %failure);
+        }
+    }
+
+    async fn delete_legacy_entry(&self, entry: ObjectId) -> Result<(), Failure> {
+        let trash = self.server.database.collection::<Document>("trash");
+        self.server.run(async move { trash.delete_one(doc! { "_id": entry }).await }).await?;
+        Ok(())
+    }
+}

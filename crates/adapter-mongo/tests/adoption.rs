@@ -1,0 +1,258 @@
+//! The data of the FastAPI service is taken over as it is.
+
+mod support;
+
+use mongodb::bson::{Bson, Document, doc};
+use roster_adapter_mongo::ConnectError;
+use roster_domain::entities::TrashEntry;
+use roster_domain::ports::{Caller, OpenSession, Rehash, RestoreError, Trash, Users};
+use roster_domain::values::{Email, Epoch, OriginalImage, Role, Timestamp, TrashEntryId, UserId, Username};
+use roster_domain_testkit::fixtures::{START, at, change, hash, open_session, reason};
+
+use support::Database;
+use support::look::{count, total, trash, user_id, users_of};
+use support::original::{HASH, SIGNED_UP, deleted_user, id, many_users, trash_entry, user};
+
+#[tokio::test]
+async fn a_user_of_the_original_is_read_logs_in_and_is_found() {
+    let database = Database::fresh().await;
+    let mut admin = user(id(1), "Boss@Example.com", "TheBoss");
+    admin.insert("role", "admin");
+    admin.insert("updated_by", id(9).to_hex());
+    admin.insert("updated_at", mongodb::bson::DateTime::from_millis(SIGNED_UP + 1));
+    admin.insert("profile_image", "boss_1234.jpg");
+    database.collection("users").await.insert_one(admin).await.unwrap();
+
+    let store = database.connect().await;
+    let caller = Caller { user_id: user_id(id(1)), session: None };
+    let answer = store.caller(caller, None).await.unwrap();
+    let read = answer.caller.unwrap();
+    assert_eq!(answer.epoch, Epoch::FIRST);
+    assert_eq!((read.email.as_str(), read.username.as_str()), ("Boss@Example.com", "TheBoss"));
+    let image = OriginalImage::from_store("boss_1234.jpg".to_owned());
+    assert_eq!((read.role, read.profile_image), (Role::Admin, Some(image.into())));
+    assert_eq!(read.created_at, Some(Timestamp::from_millis(SIGNED_UP)));
+    assert_eq!(read.updated_at, Some(Timestamp::from_millis(SIGNED_UP + 1)));
+    assert_eq!(read.updated_by, Some(user_id(id(9))));
+
+    let email = Email::from_store("boss@example.com".to_owned());
+    let credentials = store.credentials(&email).await.unwrap().unwrap();
+    assert_eq!((credentials.user_id, credentials.password_hash), (user_id(id(1)), hash(HASH)));
+    assert!(store.has_had_admin().await.unwrap());
+    assert_eq!(total(&store, Some("boss")).await, 1);
+    let taken = Username::from_store("theboss".to_owned());
+    assert_eq!(store.free_usernames(&[taken]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_originals_fields_stay_as_they_were() {
+    let database = Database::fresh().await;
+    let mut before = vec![user(id(1), "Ann@example.com", "Ann"), deleted_user(id(2), "bob")];
+    before[0].insert("profile_image", "ann.jpg");
+    before[1].insert("something_else", doc! { "kept": true });
+    database.collection("users").await.insert_many(before.clone()).await.unwrap();
+    database.connect().await;
+    let mut after = users_of(&database).await;
+    for user in &mut after {
+        assert!(user.remove("roster").is_some());
+    }
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn a_hash_of_the_original_is_replaced_at_a_log_in() {
+    let database = Database::fresh().await;
+    let mut with_text = user(id(2), "bob@example.com", "bob");
+    with_text.insert("password", HASH);
+    let ann = user(id(1), "ann@example.com", "ann");
+    database.collection("users").await.insert_many([ann, with_text]).await.unwrap();
+    let store = database.connect().await;
+    for (number, email) in [(1, "ann@example.com"), (2, "bob@example.com")] {
+        let rehash = Some(Rehash { old: hash(HASH), new: hash("new") });
+        let open = OpenSession { rehash, ..open_session(user_id(id(number)), at(1)) };
+        assert!(store.open_session(&open, &change()).await.unwrap());
+        let email = Email::from_store(email.to_owned());
+        assert_eq!(store.credentials(&email).await.unwrap().unwrap().password_hash, hash("new"));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_the_originals_trash_is_listed_restored_and_purged() {
+    let database = Database::fresh().await;
+    let users =
+        [deleted_user(id(1), "ann"), deleted_user(id(2), "bob"), user(id(3), "c@example.com", "carol")];
+    database.collection("users").await.insert_many(users).await.unwrap();
+    let entries = [
+        trash_entry(id(10), id(1), 500),
+        trash_entry(id(11), id(2), 1_000),
+        // Bob was deleted twice; this is the time that counts.
+        trash_entry(id(12), id(2), 2_000),
+        // Carol came back, and nobody knows this one any more.
+        trash_entry(id(13), id(3), 3_000),
+        trash_entry(id(14), id(99), 4_000),
+    ];
+    database.collection("trash").await.insert_many(entries).await.unwrap();
+
+    let store = database.connect().await;
+    let entry = |entry: u8, user: u8, deleted_at| TrashEntry {
+        id: TrashEntryId::from_bytes(id(entry).bytes()),
+        user_id: user_id(id(user)),
+        deleted_by: UserId::from_bytes([0xad; 12]),
+        deleted_at: Timestamp::from_millis(deleted_at),
+        reason: reason("spam"),
+    };
+    let listed = trash(&store).await.items;
+    assert_eq!(listed, [entry(10, 1, 500), entry(12, 2, 2_000)]);
+
+    let restored = store.restore(user_id(id(1)), &change()).await.unwrap();
+    assert_eq!(restored.username.as_str(), "ann");
+    // What was signed before the deletion stays dead.
+    let epoch = store.session(user_id(id(1)), None).await.unwrap().unwrap().epoch;
+    assert!(epoch > Epoch::FIRST);
+    store.purge(user_id(id(2)), &change()).await.unwrap();
+    assert!(matches!(store.restore(user_id(id(2)), &change()).await, Err(RestoreError::NotFound)));
+    assert_eq!(users_of(&database).await.len(), 2);
+    assert_eq!(count(&database, "trash", doc! { "_id": { "$in": [id(10), id(12)] } }).await, 0);
+}
+
+#[tokio::test]
+async fn a_user_marked_deleted_without_an_entry_gets_one_of_now() {
+    let database = Database::fresh().await;
+    database.collection("users").await.insert_one(deleted_user(id(1), "ann")).await.unwrap();
+    let store = database.connect().await;
+    let listed = trash(&store).await.items;
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].user_id, listed[0].deleted_at), (user_id(id(1)), START));
+    // Starting again makes no other.
+    assert_eq!(trash(&database.connect().await).await.items, listed);
+}
+
+#[tokio::test]
+async fn raw_refresh_tokens_are_not_kept() {
+    let database = Database::fresh().await;
+    database.collection("users").await.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
+    let token = doc! { "user_id": id(1).to_hex(), "refresh_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" };
+    database.collection("refresh_tokens").await.insert_one(token).await.unwrap();
+    let store = database.connect().await;
+    assert_eq!(count(&database, "refresh_tokens", doc! {}).await, 0);
+    // What a token without session and epoch is checked against.
+    let state = store.session(user_id(id(1)), None).await.unwrap().unwrap();
+    assert_eq!(state.epoch, Epoch::FIRST);
+}
+
+#[tokio::test]
+async fn users_that_share_a_name_stop_the_start_with_their_ids_and_nothing_is_changed() {
+    let database = Database::fresh().await;
+    let before = vec![
+        user(id(1), "one@example.com", "ann"),
+        user(id(2), "two@example.com", "Ann"),
+        user(id(3), "same@example.com", "bob"),
+        user(id(4), "same@example.com", "carol"),
+        user(id(5), "five@example.com", "dora"),
+    ];
+    database.collection("users").await.insert_many(before.clone()).await.unwrap();
+    let token = doc! { "user_id": id(1).to_hex(), "refresh_token": "raw" };
+    database.collection("refresh_tokens").await.insert_one(token).await.unwrap();
+
+    let Err(ConnectError::Conflicts { conflicts, .. }) = database.try_connect().await else {
+        panic!("somebody has to decide");
+    };
+    assert_eq!(conflicts.usernames, [[id(1).to_hex(), id(2).to_hex()]]);
+    assert_eq!(conflicts.emails, [[id(3).to_hex(), id(4).to_hex()]]);
+    let line = database.try_connect().await.map(|_| ()).unwrap_err().to_string();
+    assert!(line.contains(&id(4).to_hex()) && !line.contains('\n') && !line.contains("same@"), "{line}");
+
+    assert_eq!(users_of(&database).await, before);
+    let names = database.collection("users").await.list_index_names().await.unwrap();
+    assert_eq!(names, ["_id_"]);
+    assert_eq!(count(&database, "refresh_tokens", doc! {}).await, 1);
+
+    // Once somebody has decided, it starts.
+    let users = database.collection("users").await;
+    users.delete_one(doc! { "_id": id(2) }).await.unwrap();
+    users.update_one(doc! { "_id": id(4) }, doc! { "$set": { "email": "free@example.com" } }).await.unwrap();
+    assert_eq!(total(&database.connect().await, None).await, 4);
+}
+
+#[tokio::test]
+async fn a_user_who_shares_a_name_with_one_that_is_adopted_stops_the_start_too() {
+    let database = Database::fresh().await;
+    database.collection("users").await.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
+    database.connect().await;
+    database.collection("users").await.insert_one(user(id(2), "two@example.com", "ANN")).await.unwrap();
+    let Err(ConnectError::Conflicts { conflicts, .. }) = database.try_connect().await else {
+        panic!("somebody has to decide");
+    };
+    assert_eq!(conflicts.usernames, [[id(1).to_hex(), id(2).to_hex()]]);
+}
+
+/// Lets an adoption of so many users begin and kills it. Returns how many it had adopted.
+async fn killed_adoption(database: &Database) -> u64 {
+    // A runtime that is shut down takes its tasks along wherever they are, as a kill does.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let (url, name) = (database.url().to_owned(), database.name().to_owned());
+    runtime.spawn(async move { support::connect(&url, &name).await.map(|_| ()) });
+    while count(database, "users", doc! { "roster.v": 1 }).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    runtime.shutdown_background();
+    count(database, "users", doc! { "roster.v": 1 }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adoption_that_was_killed_goes_on_where_it_was() {
+    let mut database = Database::fresh().await;
+    for attempt in 1.. {
+        many_users(&database, 6_000).await;
+        database.collection("users").await.insert_one(deleted_user(id(200), "gone")).await.unwrap();
+        if killed_adoption(&database).await < 6_001 {
+            break;
+        }
+        // On a busy machine it may have come to its end.
+        assert!(attempt < 5, "it was never killed in the middle");
+        database = Database::fresh().await;
+    }
+
+    let store = database.connect().await;
+    assert_eq!(total(&store, None).await, 6_000);
+    assert_eq!(total(&store, Some("user59")).await, 111);
+    assert_eq!(trash(&store).await.total, 1);
+    assert_eq!(count(&database, "users", doc! { "roster.v": Bson::Null }).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_start_at_once_adopt_each_user_once() {
+    let database = Database::fresh().await;
+    many_users(&database, 3_000).await;
+    let gone: Vec<Document> =
+        (100..200).map(|number| deleted_user(id(number), &format!("gone{number}"))).collect();
+    database.collection("users").await.insert_many(gone).await.unwrap();
+    let (one, other) = tokio::join!(database.connect(), database.connect());
+    for store in [&one, &other] {
+        assert_eq!(total(store, None).await, 3_000);
+        assert_eq!(trash(store).await.total, 100);
+    }
+    assert_eq!(count(&database, "users", doc! { "roster.epoch": { "$gt": 1 } }).await, 0);
+}
+
+#[tokio::test]
+async fn who_went_back_and_was_deleted_anew_stays_in_the_trash_from_the_second_deletion_on() {
+    let database = Database::fresh().await;
+    database.collection("users").await.insert_one(deleted_user(id(1), "ann")).await.unwrap();
+    let entries = database.collection("trash").await;
+    entries.insert_one(trash_entry(id(10), id(1), SIGNED_UP)).await.unwrap();
+    database.connect().await;
+
+    // The FastAPI service restores her, which removes the entry, and deletes her again, while nobody sweeps.
+    entries.delete_one(doc! { "_id": id(10) }).await.unwrap();
+    let again = SIGNED_UP + 86_400_000;
+    entries.insert_one(trash_entry(id(11), id(1), again)).await.unwrap();
+
+    let store = database.connect().await;
+    let listed = trash(&store).await.items;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].deleted_at, Timestamp::from_millis(again));
+    assert_eq!(listed[0].id, TrashEntryId::from_bytes(id(11).bytes()));
+    let first = Timestamp::from_millis(SIGNED_UP + 1);
+    assert_eq!(store.purge_expired(first, 10, &change()).await.unwrap(), []);
+}

@@ -1,0 +1,33 @@
+//! A store on an empty database keeps the contract, on a standalone server and on a replica set of as many nodes as
+//! `ROSTER_TEST_MONGO_NODES` asks for, one without it.
+
+#[expect(dead_code, reason = "other tests need more of it")]
+mod support;
+
+use std::sync::Arc;
+
+use roster_domain_testkit::contract::Stores;
+use roster_test_mongo::{Topology, asked_topology};
+
+async fn fresh(topology: Topology) -> (Stores, support::Database) {
+    let database = support::Database::fresh_on(topology).await;
+    let store = Arc::new(database.connect().await);
+    let stores =
+        Stores { users: store.clone(), trash: store.clone(), removals: store.clone(), archive: store };
+    (stores, database)
+}
+
+mod standalone {
+    use super::{Topology, fresh};
+
+    roster_domain_testkit::store_contract!(|| fresh(Topology::Standalone));
+}
+
+mod replica_set {
+    use super::{Topology, asked_topology, fresh};
+
+    roster_domain_testkit::store_contract!(|| {
+        let asked = asked_topology();
+        fresh(if asked == Topology::Standalone { Topology::ReplicaSet(1) } else { asked })
+    });
+}

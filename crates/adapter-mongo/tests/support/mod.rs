@@ -1,0 +1,78 @@
+//! What the tests of this adapter share: a database of a test's own.
+
+pub(crate) mod look;
+pub(crate) mod original;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mongodb::Collection;
+use mongodb::bson::Document;
+use roster_adapter_mongo::{ConnectError, MongoStore};
+use roster_domain_testkit::fakes::{CountingIds, ManualClock};
+use roster_domain_testkit::fixtures::START;
+use roster_test_mongo::{Topology, asked_topology};
+use tokio::time::timeout;
+
+/// A database of a test's own, which goes with it.
+pub(crate) struct Database(roster_test_mongo::Database);
+
+impl Database {
+    /// A database with nothing in it.
+    pub(crate) async fn fresh() -> Self {
+        Self::fresh_on(asked_topology()).await
+    }
+
+    /// A database with nothing in it, on a server of that topology.
+    pub(crate) async fn fresh_on(topology: Topology) -> Self {
+        Self(roster_test_mongo::Database::fresh(topology).await)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// A store on it.
+    pub(crate) async fn try_connect(&self) -> Result<MongoStore, ConnectError> {
+        connect(self.url(), self.name()).await
+    }
+
+    /// A store on it.
+    pub(crate) async fn connect(&self) -> MongoStore {
+        connect_patiently(self.url(), self.name()).await
+    }
+
+    /// The database as the original and the shell see it.
+    pub(crate) async fn raw(&self) -> mongodb::Database {
+        self.0.raw().await
+    }
+
+    /// A collection as the original and the shell see it.
+    pub(crate) async fn collection(&self, name: &str) -> Collection<Document> {
+        self.raw().await.collection(name)
+    }
+}
+
+/// A store on the database of that name, tried as often as Roster itself would: where the machine is busy, the server may not
+/// answer in the two seconds that it has.
+pub(crate) async fn connect_patiently(url: &str, name: &str) -> MongoStore {
+    let connected = async {
+        loop {
+            match connect(url, name).await {
+                Err(error) if error.is_worth_retrying() => {}
+                connected => break connected.expect("a store"),
+            }
+        }
+    };
+    timeout(Duration::from_mins(1), connected).await.expect("a server that answers")
+}
+
+/// A store on the database of that name.
+pub(crate) async fn connect(url: &str, name: &str) -> Result<MongoStore, ConnectError> {
+    let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+    MongoStore::connect(url, name, clock, ids).await
+}
