@@ -1,0 +1,127 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How a server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// As it should.
+    Well,
+    /// It takes connections and requests, but answers none.
+    Hanging,
+    /// It takes the first piece of what is uploaded, and then no more.
+    HangingInUploads,
+    /// It waits so long before each request and each piece of what is uploaded.
+    Slow(Duration),
+}
+
+/// The mode, and how many requests hang by it.
+#[derive(Clone)]
+pub(crate) struct Modes {
+    mode: Arc<watch::Sender<Mode>>,
+    hanging: Arc<watch::Sender<usize>>,
+}
+
+impl Default for Modes {
+    fn default() -> Self {
+        Self { mode: Arc::new(watch::Sender::new(Mode::Well)), hanging: Arc::default() }
+    }
+}
+
+impl Modes {
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    #[expect(clippy::expect_used, reason = "the sender lives as long as this")]
+    pub(crate) async fn hangs(&self) {
+        self.hanging.subscribe().wait_for(|hanging| *hanging > 0).await.expect("its sender lives");
+    }
+
+    /// Waits for as long as the mode asks for before a request is looked at.
+    pub(crate) async fn before_request(&self) {
+        self.pass(|mode| mode == Mode::Hanging).await;
+    }
+
+    async fn before_piece(self, first: bool) {
+        self.pass(|mode| mode == Mode::Hanging || mode == Mode::HangingInUploads && !first).await;
+    }
+
+    async fn pass(&self, hangs: impl Fn(Mode) -> bool) {
+        let mut mode = self.mode.subscribe();
+        let now = *mode.borrow_and_update();
+        if let Mode::Slow(pause) = now {
+            sleep(pause).await;
+        }
+        if hangs(now) {
+            let _counted = Counted::new(Arc::clone(&self.hanging));
+            // The sender lives as long as this.
+            let _ = mode.wait_for(|mode| !hangs(*mode)).await;
+        }
+    }
+}
+
+/// One of the requests that hang.
+struct Counted(Arc<watch::Sender<usize>>);
+
+impl Counted {
+    fn new(hanging: Arc<watch::Sender<usize>>) -> Self {
+        hanging.send_modify(|count| *count += 1);
+        Self(hanging)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// What is uploaded, as fast as the mode allows.
+pub(crate) struct Upload {
+    body: Incoming,
+    modes: Modes,
+    before_next: Option<Wait>,
+}
+
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Upload {
+    pub(crate) fn new(body: Incoming, modes: Modes) -> Self {
+        let before_first: Wait = Box::pin(modes.clone().before_piece(true));
+        Self { body, modes, before_next: Some(before_first) }
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(waiting) = &mut self.before_next {
+            ready!(waiting.as_mut().poll(cx));
+            self.before_next = None;
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.before_next = Some(Box::pin(self.modes.clone().before_piece(false)));
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
