@@ -1,0 +1,165 @@
+//! Profile images in a bucket of S3, or of a service that speaks like it: `{prefix}/{user_id}/{random}.{jpg|png}`.
+//!
+//! An upload is one `PutObject` of a known length, which S3 stores whole or not at all. It is read from its file piece by
+//! piece while it is sent, and again from the beginning where a try has failed. Every call has a deadline, and so has every
+//! piece of an image that is being read.
+
+mod connection;
+mod fault;
+mod original;
+mod spool_body;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use roster_domain::ports::{ImageStore, Spool, StoredImage, Unavailable};
+use roster_domain::values::{ImageFormat, ImageKey, OriginalImage, StoreName, UserId};
+use tokio::time::timeout;
+
+pub use crate::connection::{Connection, Credentials};
+use crate::fault::Fault;
+
+/// How much of an image is held in memory.
+const CHUNK: usize = 64 * 1024;
+
+/// How long a piece of an image may take to arrive.
+const PIECE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A bucket in which images are kept, or what is below a prefix in one.
+#[derive(Debug, Clone)]
+pub struct S3Images {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    public_url: String,
+    name: StoreName,
+}
+
+impl S3Images {
+    /// That bucket, below that prefix; an empty one is the whole bucket. `public_url` is what stands before the bucket's keys in
+    /// public, without a slash at its end. Nothing is asked of the bucket yet.
+    #[must_use]
+    pub fn new(connection: &Connection, bucket: &str, prefix: &str, public_url: &str) -> Self {
+        let place = if prefix.is_empty() { bucket.to_owned() } else { format!("{bucket}/{prefix}") };
+        Self {
+            client: connection.client().clone(),
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            public_url: public_url.to_owned(),
+            name: StoreName::new(&format!("s3://{place}")),
+        }
+    }
+
+    /// Tries whether the bucket is there and can be read with these keys.
+    pub async fn probe(&self) -> Result<(), Unavailable> {
+        // One that nobody has: its lack is answered in full, with all that may be wrong before.
+        let key = ImageKey::new(UserId::from_bytes([0; 12]), [0; 16], ImageFormat::Jpeg);
+        self.get(self.object(&key)).await.map(drop)
+    }
+
+    fn object(&self, key: &ImageKey) -> String {
+        let key = key.as_str();
+        if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
+    }
+
+    async fn read(&self, object: String) -> Result<Option<StoredImage>, Unavailable> {
+        let Some(object) = self.get(object).await? else { return Ok(None) };
+        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
+        let length = length.ok_or_else(|| self.unavailable(Fault::NoLength))?;
+        Ok(Some(StoredImage { length, chunks: chunks(self.name.clone(), object.body, length) }))
+    }
+
+    async fn get(&self, object: String) -> Result<Option<GetObjectOutput>, Unavailable> {
+        let request = self.client.get_object().bucket(&self.bucket).key(object);
+        match request.send().await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
+            Err(error) => Err(self.unavailable(Fault::of_sdk("reading", error))),
+        }
+    }
+
+    fn unavailable(&self, fault: Fault) -> Unavailable {
+        fault.in_store(&self.name)
+    }
+}
+
+#[async_trait]
+impl ImageStore for S3Images {
+    fn name(&self) -> StoreName {
+        self.name.clone()
+    }
+
+    async fn put(&self, key: &ImageKey, image: Spool) -> Result<(), Unavailable> {
+        let timeouts = connection::timeouts(image.length());
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.object(key))
+            .content_type(key.format().media_type())
+            .body(ByteStream::new(spool_body::retryable(image)))
+            .customize()
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.unavailable(Fault::of_sdk("storing", error))),
+        }
+    }
+
+    async fn open(&self, key: &ImageKey) -> Result<Option<StoredImage>, Unavailable> {
+        self.read(self.object(key)).await
+    }
+
+    async fn open_original(&self, image: &OriginalImage) -> Result<Option<StoredImage>, Unavailable> {
+        match original::key_at(image.as_str(), &self.bucket, &self.public_url) {
+            Some(object) => self.read(object).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn remove(&self, key: &ImageKey) -> Result<(), Unavailable> {
+        let timeouts = connection::removal_timeouts();
+        let request = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(self.object(key))
+            .customize()
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            // S3 itself says nothing of it, but some that speak like it do.
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
+            Err(error) => Err(self.unavailable(Fault::of_sdk("removing", error))),
+        }
+    }
+}
+
+/// The body of an object that has so many bytes. After a fault there is nothing more.
+fn chunks(store: StoreName, body: ByteStream, length: u64) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+    stream::try_unfold((body, Bytes::new(), length), move |(mut body, mut arrived, mut missing)| {
+        let store = store.clone();
+        async move {
+            while arrived.is_empty() {
+                let next = timeout(PIECE_DEADLINE, body.try_next()).await;
+                let next = next.map_err(|_| Fault::Stalled).and_then(|read| read.map_err(Fault::Cut));
+                match next.map_err(|fault| fault.in_store(&store))? {
+                    Some(piece) => arrived = piece,
+                    None if missing == 0 => return Ok(None),
+                    None => return Err(Fault::TooShort { missing }.in_store(&store)),
+                }
+            }
+            let piece = arrived.split_to(arrived.len().min(CHUNK));
+            missing = missing.saturating_sub(piece.len() as u64);
+            Ok(Some((piece, (body, arrived, missing))))
+        }
+    })
+    .boxed()
+}

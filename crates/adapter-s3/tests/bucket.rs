@@ -1,0 +1,86 @@
+//! What a bucket holds beyond the contract of image stores.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use futures_util::future::join_all;
+use roster_adapter_s3::S3Images;
+use roster_domain::ports::ImageStore;
+use roster_domain_testkit::fixtures::{bytes, image_key, next_user_id, original_image, spool};
+use roster_test_s3::{Mode, TestS3};
+
+use support::{PREFIX, PUBLIC_URL, connection, images};
+
+mod support;
+
+#[tokio::test]
+async fn an_image_lies_below_the_prefix_under_its_key() {
+    let s3 = TestS3::start();
+    let images = images(&s3).await;
+    let key = image_key(next_user_id());
+    images.put(&key, spool(b"image")).await.unwrap();
+    assert_eq!(images.name().as_str(), format!("s3://{}/{PREFIX}", s3.config().bucket));
+    let objects: Vec<_> = s3.objects().into_iter().collect();
+    assert_eq!(objects, [(format!("{PREFIX}/{}", key.as_str()), b"image".to_vec())]);
+}
+
+#[tokio::test]
+async fn without_a_prefix_it_lies_at_the_top() {
+    let s3 = TestS3::start();
+    let images = S3Images::new(&connection(&s3).await, &s3.config().bucket, "", PUBLIC_URL);
+    let key = image_key(next_user_id());
+    images.put(&key, spool(b"image")).await.unwrap();
+    assert_eq!(images.name().as_str(), format!("s3://{}", s3.config().bucket));
+    assert_eq!(s3.objects().into_keys().collect::<Vec<_>>(), [key.as_str()]);
+}
+
+#[tokio::test]
+async fn an_image_of_the_fastapi_service_is_read_by_its_address_and_one_that_is_gone_is_none() {
+    let s3 = TestS3::start();
+    // It stored at the bucket's top, where a store without a prefix puts its own.
+    let at_the_top = S3Images::new(&connection(&s3).await, &s3.config().bucket, "", PUBLIC_URL);
+    let key = image_key(next_user_id());
+    at_the_top.put(&key, spool(b"an original")).await.unwrap();
+    let images = images(&s3).await;
+    let bucket = &s3.config().bucket;
+    for place in [PUBLIC_URL, &format!("https://{bucket}.s3.amazonaws.com")] {
+        let address = original_image(&format!("{place}/{}", key.as_str()));
+        let opened = images.open_original(&address).await.unwrap().expect("it is there");
+        let pieces: Vec<_> = opened.chunks.try_collect().await.unwrap();
+        assert_eq!(pieces.concat(), b"an original");
+        let gone = original_image(&format!("{place}/gone.jpg"));
+        assert!(images.open_original(&gone).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn two_stores_on_one_connection_know_nothing_of_one_another() {
+    let s3 = TestS3::start();
+    s3.make_bucket("another");
+    let connection = connection(&s3).await;
+    let bucket = s3.config().bucket.as_str();
+    let stores = [("another", ""), (bucket, ""), (bucket, "a"), (bucket, "a/b")]
+        .map(|(bucket, prefix)| S3Images::new(&connection, bucket, prefix, PUBLIC_URL));
+    let key = image_key(next_user_id());
+    join_all(stores.iter().map(|store| async { store.put(&key, spool(b"image")).await.unwrap() })).await;
+    stores[1].remove(&key).await.unwrap();
+    let left = join_all(stores.iter().map(|store| async { store.open(&key).await.unwrap().is_some() })).await;
+    assert_eq!(left, [true, false, true, true]);
+}
+
+#[tokio::test]
+async fn a_slow_service_is_waited_for() {
+    let s3 = TestS3::start();
+    let images = images(&s3).await;
+    s3.set_mode(Mode::Slow(Duration::from_millis(20)));
+    let key = image_key(next_user_id());
+    images.put(&key, spool(&bytes(500_000))).await.unwrap();
+    assert_eq!(images.open(&key).await.unwrap().unwrap().length, 500_000);
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_there_passes_the_probe_and_nothing_is_left_of_it() {
+    let s3 = TestS3::start();
+    images(&s3).await.probe().await.unwrap();
+    assert!(s3.objects().is_empty());
+}
