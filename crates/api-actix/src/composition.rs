@@ -1,0 +1,253 @@
+//! Builds the use cases over their adapters. No other file names an adapter.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use roster_adapter_crypto::{BcryptHasher, HasherConfig, JwtTokens};
+use roster_adapter_fs::FolderImages;
+use roster_adapter_image::{Limits, Processor};
+use roster_adapter_mongo::{ConnectError, MongoStore, SWEEP_INTERVAL};
+use roster_adapter_s3::{Connection, Credentials, S3Images};
+use roster_adapter_sqlite::SqliteStore;
+use roster_domain::ports::{Clock, Ids, ImageRemovals, ImageStore, Trash, Users};
+use roster_domain::values::StoreName;
+use roster_domain::{Chain, Ports, Roster, Rules};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, sleep};
+
+use crate::jobs::Upkeep;
+use crate::secret_key::{self, SecretKeyError};
+use crate::settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
+use crate::system::{RandomIds, SystemClock};
+
+/// How long a MongoDB may take to be there at the start, and how long to wait between two tries.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// The use cases, and what else the server needs of what stands behind them.
+pub(crate) struct Composition {
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) ids: Arc<dyn Ids>,
+    /// The file of the signing key, where it is not one of the settings.
+    pub(crate) secret_key_file: Option<PathBuf>,
+    pub(crate) upkeep: Option<Upkeep>,
+    /// What stands before an image's key in its public address, for the stores whose images have one.
+    pub(crate) image_addresses: HashMap<StoreName, String>,
+    /// Tells in the log which image stores are out of reach. Nobody has to wait for it.
+    pub(crate) probe: BoxFuture<'static, ()>,
+}
+
+/// What could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum CompositionError {
+    /// The file that `DATABASE_URL` names.
+    #[error("can't open the database of DATABASE_URL")]
+    Sqlite(#[source] roster_adapter_sqlite::OpenError),
+    /// The MongoDB that `DATABASE_URL` names.
+    #[error("can't use the database of DATABASE_URL")]
+    MongoDb(#[source] ConnectError),
+    /// The folder that `IMAGES_URL` names.
+    #[error("can't open the image folder of IMAGES_URL")]
+    Images(#[source] roster_adapter_fs::OpenError),
+    /// The threads that hash passwords.
+    #[error("can't start hashing")]
+    Hasher(#[source] roster_adapter_crypto::StartError),
+    /// The signing key that is kept beside the database.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
+}
+
+impl CompositionError {
+    /// Whether a setting can't be right, whatever the machine does.
+    #[must_use]
+    pub const fn blames_a_setting(&self) -> bool {
+        matches!(self, Self::MongoDb(ConnectError::Url { .. }))
+    }
+}
+
+/// Opens everything that the settings name.
+pub(crate) async fn compose(settings: &Settings) -> Result<Composition, CompositionError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    let Store { users, trash, removals, upkeep } = match &settings.database {
+        Database::Sqlite(file) => {
+            Store::new(&Arc::new(SqliteStore::open(file).map_err(CompositionError::Sqlite)?), None)
+        }
+        Database::MongoDb(url) => {
+            let store = connect(url, &settings.database_name, &clock, &ids).await;
+            let store = Arc::new(store.map_err(CompositionError::MongoDb)?);
+            let upkeep = upkeep_of(Arc::clone(&store));
+            Store::new(&store, Some(upkeep))
+        }
+    };
+    let images = ImageStores::open(&settings.images).await.map_err(CompositionError::Images)?;
+    // After the database, whose folder is there by now.
+    let (secret_key, secret_key_file) = match &settings.secret_key {
+        SecretKey::Given(key) => (key.clone(), None),
+        SecretKey::KeptIn(folder) => secret_key::load_or_make(folder).map(|(key, file)| (key, Some(file)))?,
+    };
+    let hasher = BcryptHasher::start(HasherConfig {
+        cost: settings.bcrypt_cost,
+        queue: settings.hash_queue,
+        deadline: settings.hash_deadline,
+        threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+    })
+    .map_err(CompositionError::Hasher)?;
+    let image_addresses = images.addresses();
+    let ports = Ports {
+        users,
+        trash,
+        removals,
+        images: images.default,
+        s3_images: images.s3,
+        processor: Arc::new(Processor::new(Limits { memory: settings.image_memory, ..Limits::default() })),
+        hasher: Arc::new(hasher),
+        tokens: Arc::new(JwtTokens::new(secret_key, settings.secret_key_previous.clone())),
+        clock,
+        ids: Arc::clone(&ids),
+    };
+    let rules = Rules { admin_sign_up: settings.admin_sign_up, trash_retention: settings.trash_retention };
+    Ok(Composition {
+        roster: Arc::new(Roster::new(ports, rules)),
+        ids,
+        secret_key_file,
+        upkeep,
+        image_addresses,
+        probe: Box::pin(probe(images.buckets)),
+    })
+}
+
+/// Where images are stored.
+struct ImageStores {
+    default: Arc<dyn ImageStore>,
+    s3: Option<Arc<dyn ImageStore>>,
+    buckets: Vec<OpenBucket>,
+}
+
+/// A bucket that is used, and what stands before an image's key in its address there.
+struct OpenBucket {
+    store: Arc<S3Images>,
+    address: String,
+}
+
+impl ImageStores {
+    async fn open(images: &Images) -> Result<Self, roster_adapter_fs::OpenError> {
+        match images {
+            Images::Folder { folder, s3 } => {
+                let default = Arc::new(FolderImages::open(folder)?);
+                let Some(s3) = s3 else { return Ok(Self { default, s3: None, buckets: Vec::new() }) };
+                let uploads = OpenBucket::new(&connect_to_s3(s3).await, s3, &s3.uploads);
+                Ok(Self { default, s3: Some(uploads.store()), buckets: vec![uploads] })
+            }
+            Images::S3 { bucket, s3 } => {
+                let connection = connect_to_s3(s3).await;
+                let default = OpenBucket::new(&connection, s3, bucket);
+                if *bucket == s3.uploads {
+                    let store = default.store();
+                    return Ok(Self { default: Arc::clone(&store), s3: Some(store), buckets: vec![default] });
+                }
+                let uploads = OpenBucket::new(&connection, s3, &s3.uploads);
+                let (default_store, s3) = (default.store(), Some(uploads.store()));
+                Ok(Self { default: default_store, s3, buckets: vec![default, uploads] })
+            }
+        }
+    }
+
+    fn addresses(&self) -> HashMap<StoreName, String> {
+        self.buckets.iter().map(|bucket| (bucket.store.name(), bucket.address.clone())).collect()
+    }
+}
+
+impl OpenBucket {
+    fn new(connection: &Connection, s3: &S3Settings, bucket: &Bucket) -> Self {
+        let public_url = s3.public_url(bucket);
+        let store = Arc::new(S3Images::new(connection, &bucket.name, &bucket.prefix, &public_url));
+        Self { store, address: s3.address(bucket) }
+    }
+
+    fn store(&self) -> Arc<dyn ImageStore> {
+        Arc::clone(&self.store) as _
+    }
+}
+
+async fn connect_to_s3(s3: &S3Settings) -> Connection {
+    let keys = s3.keys.clone().map(|S3Keys { id, secret, session_token }| Credentials {
+        access_key_id: id,
+        secret_access_key: secret,
+        session_token,
+    });
+    Connection::new(s3.region.clone(), s3.endpoint.clone(), keys).await
+}
+
+/// Tries the buckets. Accounts work without them, so that they keep nobody from starting.
+async fn probe(buckets: Vec<OpenBucket>) {
+    join_all(buckets.iter().map(|OpenBucket { store, .. }| async {
+        let name = store.name();
+        let name = name.as_str();
+        match store.probe().await {
+            Ok(()) => tracing::info!(event = "image store answers", store = name, "{name} answers"),
+            Err(error) => {
+                let error = Chain(&error);
+                let event = "image store out of order";
+                tracing::warn!(event, store = name, %error, "{name} is out of order: its images are 503");
+            }
+        }
+    }))
+    .await;
+}
+
+/// One store, as the ports that it is behind.
+struct Store {
+    users: Arc<dyn Users>,
+    trash: Arc<dyn Trash>,
+    removals: Arc<dyn ImageRemovals>,
+    upkeep: Option<Upkeep>,
+}
+
+impl Store {
+    fn new<S: Users + Trash + ImageRemovals + 'static>(store: &Arc<S>, upkeep: Option<Upkeep>) -> Self {
+        Self {
+            users: Arc::clone(store) as _,
+            trash: Arc::clone(store) as _,
+            removals: Arc::clone(store) as _,
+            upkeep,
+        }
+    }
+}
+
+/// Opens the store on a MongoDB, which may still be starting itself.
+async fn connect(
+    url: &SecretString,
+    name: &str,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Result<MongoStore, ConnectError> {
+    let end = Instant::now() + PATIENCE;
+    let mut told = false;
+    loop {
+        match MongoStore::connect(url.expose_secret(), name, Arc::clone(clock), Arc::clone(ids)).await {
+            Err(error) if error.is_worth_retrying() && Instant::now() < end => {
+                if !told {
+                    let seconds = PATIENCE.as_secs();
+                    tracing::warn!(event = "store not ready", %error, "trying for {seconds} seconds");
+                }
+                told = true;
+                sleep(RETRY_EVERY).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn upkeep_of(store: Arc<MongoStore>) -> Upkeep {
+    let run = move || {
+        let store = Arc::clone(&store);
+        Box::pin(async move { store.upkeep().await }) as _
+    };
+    Upkeep { every: SWEEP_INTERVAL, run: Box::new(run) }
+}

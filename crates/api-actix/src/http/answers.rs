@@ -1,0 +1,314 @@
+//! What clients are answered. Keys stand in the order of the documented examples.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use roster_domain::entities;
+use roster_domain::values::{
+    ImageRef, PageRequest, ProfileImage, StoreName, Timestamp, TrashEntryId, UserId, Username,
+};
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// Why a request was refused.
+#[derive(Serialize)]
+pub(super) struct Detail<T> {
+    pub(super) detail: T,
+}
+
+/// A taken username, and free ones like it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NameTaken<'a> {
+    message: &'a str,
+    #[schema(min_items = 5, max_items = 5)]
+    suggested_usernames: Vec<&'a str>,
+}
+
+impl<'a> NameTaken<'a> {
+    pub(super) fn new(message: &'a str, suggestions: &'a [Username]) -> Self {
+        Self { message, suggested_usernames: suggestions.iter().map(Username::as_str).collect() }
+    }
+}
+
+/// What was done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Message {
+    pub(super) message: &'static str,
+}
+
+/// A live user.
+#[derive(Serialize, ToSchema)]
+pub(super) struct User<'a> {
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    id: Text<UserId>,
+    email: &'a str,
+    #[schema(value_type = RoleName)]
+    role: &'static str,
+    username: &'a str,
+    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
+    created_at: Option<Time>,
+    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
+    updated_at: Option<Time>,
+    is_deleted: bool,
+    #[schema(value_type = Option<String>, required)]
+    updated_by: Option<Text<UserId>>,
+}
+
+impl<'a> From<&'a entities::User> for User<'a> {
+    fn from(user: &'a entities::User) -> Self {
+        Self {
+            id: Text(user.id),
+            email: user.email.as_str(),
+            role: user.role.as_str(),
+            username: user.username.as_str(),
+            created_at: user.created_at.map(Time),
+            updated_at: user.updated_at.map(Time),
+            is_deleted: false,
+            updated_by: user.updated_by.map(Text),
+        }
+    }
+}
+
+/// What a user may do beyond their own account.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone; `Role::as_str` is what is answered")]
+enum RoleName {
+    Regular,
+    Admin,
+}
+
+/// A user who came back from the trash.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RestoredUser<'a> {
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    id: Text<UserId>,
+    email: &'a str,
+    #[schema(value_type = RoleName)]
+    role: &'static str,
+    username: &'a str,
+    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
+    created_at: Option<Time>,
+    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
+    updated_at: Option<Time>,
+    is_deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    updated_by: Option<Text<UserId>>,
+    /// The image's name or address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    profile_image: Option<String>,
+}
+
+impl<'a> RestoredUser<'a> {
+    pub(super) fn new(user: &'a entities::User, addresses: &HashMap<StoreName, String>) -> Self {
+        let User { id, email, role, username, created_at, updated_at, is_deleted, updated_by } = user.into();
+        let profile_image = user.profile_image.as_ref().map(|image| match image {
+            ProfileImage::Stored(image) => image_name(image, addresses),
+            ProfileImage::Original(image) => image.as_str().to_owned(),
+        });
+        Self { id, email, role, username, created_at, updated_at, is_deleted, updated_by, profile_image }
+    }
+}
+
+/// What clients are told of where an image lies: its address where its store has one, else its name.
+pub(super) fn image_name(image: &ImageRef, addresses: &HashMap<StoreName, String>) -> String {
+    match addresses.get(&image.store) {
+        Some(address) => format!("{address}/{}", image.key.as_str()),
+        None => image.key.file_name().to_owned(),
+    }
+}
+
+/// A user's stay in the trash.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TrashEntry {
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    id: Text<TrashEntryId>,
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    user_id: Text<UserId>,
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    deleted_by: Text<UserId>,
+    #[schema(value_type = String, example = "2025-02-14T17:10:37.046000")]
+    deleted_at: Time,
+}
+
+impl From<&entities::TrashEntry> for TrashEntry {
+    fn from(entry: &entities::TrashEntry) -> Self {
+        Self {
+            id: Text(entry.id),
+            user_id: Text(entry.user_id),
+            deleted_by: Text(entry.deleted_by),
+            deleted_at: Time(entry.deleted_at),
+        }
+    }
+}
+
+/// One page of a longer list.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    /// The items in all, on every page together.
+    total: u64,
+    /// `true` or `null`.
+    #[schema(required)]
+    has_previous: Option<bool>,
+    /// `true` or `null`.
+    #[schema(required)]
+    has_next: Option<bool>,
+    data: Vec<T>,
+}
+
+impl<T> Page<T> {
+    pub(super) fn new<'a, I>(page: &'a entities::Page<I>, request: PageRequest) -> Self
+    where
+        T: From<&'a I>,
+    {
+        Self {
+            total: page.total,
+            has_previous: request.has_previous().then_some(true),
+            has_next: request.has_next(page.total).then_some(true),
+            data: page.items.iter().map(T::from).collect(),
+        }
+    }
+}
+
+/// What is answered as its text.
+pub(super) struct Text<T>(pub(super) T);
+
+impl<T: fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A time as the original prints it: UTC, no zone letter, six digits of a second's fraction, none where it is zero.
+struct Time(Timestamp);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        let time = OffsetDateTime::from_unix_timestamp(millis.div_euclid(1000))
+            .ok()
+            .filter(|time| (1..=9999).contains(&time.year()));
+        let Some(time) = time else {
+            // No calendar of four-digit years has it; its end on that side has to do.
+            return f.write_str(if millis < 0 {
+                "0001-01-01T00:00:00"
+            } else {
+                "9999-12-31T23:59:59.999000"
+            });
+        };
+        let (date, (hour, minute, second)) = (time.date(), time.to_hms());
+        let (year, fraction) = (date.year().unsigned_abs(), millis.rem_euclid(1000).unsigned_abs());
+        // By hand, as a page has dozens: seven numbers with leading zeros take `write!` ten times as long.
+        let mut text = *b"0000-00-00T00:00:00.000000";
+        put_digits(&mut text[0..4], year.into());
+        put_digits(&mut text[5..7], u8::from(date.month()).into());
+        put_digits(&mut text[8..10], date.day().into());
+        put_digits(&mut text[11..13], hour.into());
+        put_digits(&mut text[14..16], minute.into());
+        put_digits(&mut text[17..19], second.into());
+        put_digits(&mut text[20..23], fraction);
+        let length = if fraction == 0 { 19 } else { text.len() };
+        f.write_str(str::from_utf8(&text[..length]).unwrap_or_default())
+    }
+}
+
+/// Writes the number's last digits, as many as there is room for.
+fn put_digits(room: &mut [u8], mut number: u64) {
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roster_domain::values::{
+        Email, ImageFormat, ImageKey, OriginalImage, PageNumber, PerPage, Role, StoreName,
+    };
+    use serde_json::json;
+
+    fn user() -> entities::User {
+        entities::User {
+            id: "67a99413dc65a0145ee73981".parse().unwrap(),
+            email: Email::from_store("a@b.com".to_owned()),
+            username: Username::from_store("skdeues".to_owned()),
+            role: Role::Regular,
+            created_at: Some(Timestamp::from_millis(1_739_186_539_096)),
+            updated_at: None,
+            updated_by: None,
+            profile_image: None,
+        }
+    }
+
+    #[test]
+    fn a_user_is_answered_as_documented() {
+        assert_eq!(
+            serde_json::to_string(&User::from(&user())).unwrap(),
+            r#"{"id":"67a99413dc65a0145ee73981","email":"a@b.com","role":"regular","username":"skdeues","created_at":"2025-02-10T11:22:19.096000","updated_at":null,"is_deleted":false,"updated_by":null}"#
+        );
+    }
+
+    #[test]
+    fn a_restored_user_has_image_and_editor_only_where_there_are_some() {
+        let mut user = user();
+        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
+        assert_eq!((answer.get("updated_by"), answer.get("profile_image")), (None, None));
+
+        let key = ImageKey::new(user.id, [7; 16], ImageFormat::Png);
+        user.updated_by = Some(user.id);
+        user.profile_image = Some(ImageRef { store: StoreName::new("file"), key }.into());
+        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
+        assert_eq!(answer["updated_by"], "67a99413dc65a0145ee73981");
+        assert_eq!(answer["profile_image"], "07070707070707070707070707070707.png");
+
+        user.profile_image = Some(OriginalImage::from_store("me_16adcd34.jpg".to_owned()).into());
+        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
+        assert_eq!(answer["profile_image"], "me_16adcd34.jpg");
+    }
+
+    #[test]
+    fn an_image_is_told_by_its_address_where_its_store_has_one() {
+        let key = ImageKey::new(user().id, [7; 16], ImageFormat::Png);
+        let store = StoreName::new("s3://faces/a");
+        let addresses = HashMap::from([(store.clone(), "https://cdn.example/a".to_owned())]);
+        assert_eq!(
+            image_name(&ImageRef { store, key: key.clone() }, &addresses),
+            "https://cdn.example/a/67a99413dc65a0145ee73981/07070707070707070707070707070707.png"
+        );
+        let elsewhere = ImageRef { store: StoreName::new("s3://faces"), key };
+        assert_eq!(image_name(&elsewhere, &addresses), "07070707070707070707070707070707.png");
+    }
+
+    #[test]
+    fn a_page_tells_its_neighbours_with_true_or_null() {
+        let page = entities::Page { total: 44, items: vec![user()] };
+        let neighbours = |number| {
+            let request = PageRequest::new(PageNumber::new(number).unwrap(), PerPage::<30>::new(22).unwrap());
+            let answer = serde_json::to_value(Page::<User>::new(&page, request)).unwrap();
+            (answer["total"].clone(), answer["has_previous"].clone(), answer["has_next"].clone())
+        };
+        assert_eq!(neighbours(1), (json!(44), json!(null), json!(true)));
+        assert_eq!(neighbours(2), (json!(44), json!(true), json!(null)));
+    }
+
+    #[rstest::rstest]
+    #[case(1_739_186_539_096, "2025-02-10T11:22:19.096000")]
+    #[case(1_739_186_539_000, "2025-02-10T11:22:19")]
+    #[case(0, "1970-01-01T00:00:00")]
+    #[case(-1, "1969-12-31T23:59:59.999000")]
+    #[case(i64::MAX, "9999-12-31T23:59:59.999000")]
+    #[case(i64::MIN, "0001-01-01T00:00:00")]
+    fn a_time_is_printed_as_the_original_prints_it(#[case] millis: i64, #[case] printed: &str) {
+        assert_eq!(Time(Timestamp::from_millis(millis)).to_string(), printed);
+    }
+}

@@ -1,0 +1,138 @@
+use std::collections::HashMap;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use roster_domain::ports::AccessClaims;
+use roster_domain::values::{AccessToken, RequestId, StoreName, UserId};
+use roster_domain::{Error, Roster};
+use serde_json::{Map, Value};
+
+use super::error::Refusal;
+use super::middleware::Request;
+use super::validation::{QueryFields, read_object};
+use super::{AppState, Limits};
+
+/// One call of an endpoint: the request, and what all requests share.
+///
+/// An endpoint asks for the caller first, then for body and query, then for a user's id: in that order refusals are
+/// told.
+pub(super) struct Call {
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    id: RequestId,
+}
+
+impl FromRequest for Call {
+    type Error = Refusal;
+    type Future = Ready<Result<Self, Refusal>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let state = request.app_data::<web::Data<AppState>>().cloned();
+        let id = request.extensions().get::<Request>().map(|request| request.id);
+        let call = state.zip(id).map(|(state, id)| Self { state, request: request.clone(), id });
+        ready(call.ok_or_else(|| Error::Internal("the application is not whole".into()).into()))
+    }
+}
+
+impl Call {
+    pub(super) fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// What all requests share, for what outlives the call.
+    pub(super) fn state(&self) -> web::Data<AppState> {
+        self.state.clone()
+    }
+
+    pub(super) fn roster(&self) -> &Roster {
+        &self.state.roster
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.state.limits
+    }
+
+    /// What stands before an image's key in its address, for the stores whose images have one.
+    pub(super) fn image_addresses(&self) -> &HashMap<StoreName, String> {
+        &self.state.image_addresses
+    }
+
+    pub(super) fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    /// The bearer token, where exactly one credential was sent and is one.
+    pub(super) fn token(&self) -> Option<AccessToken> {
+        let mut credentials = self.request.headers().get_all(AUTHORIZATION);
+        let credential = credentials.next().filter(|_| credentials.next().is_none())?;
+        let (scheme, token) = credential.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| AccessToken::new(token.trim().to_owned()))
+    }
+
+    /// Who calls, as far as the token says.
+    pub(super) fn caller(&self) -> Result<AccessClaims, Refusal> {
+        let claims = self.roster().authenticate(self.token().as_ref())?;
+        self.note_caller(claims);
+        Ok(claims)
+    }
+
+    /// Lets the access log know who calls.
+    pub(super) fn note_caller(&self, claims: AccessClaims) {
+        if let Some(request) = self.request.extensions_mut().get_mut::<Request>() {
+            request.caller = Some(claims.user_id);
+        }
+    }
+
+    /// The user whom the path names.
+    pub(super) fn user_id(&self) -> Result<UserId, Refusal> {
+        self.request.match_info().query("user_id").parse().map_err(|_| Refusal::NotAnId)
+    }
+
+    pub(super) fn query(&self) -> QueryFields<'_> {
+        QueryFields::new(self.request.query_string())
+    }
+
+    /// The body, as the JSON object that it has to be.
+    pub(super) async fn body(&self, payload: web::Payload) -> Result<Map<String, Value>, Refusal> {
+        let Limits { body: limit, body_deadline, .. } = *self.limits();
+        if self.announced_length().is_some_and(|length| length > limit as u64) {
+            return Err(Refusal::TooLarge);
+        }
+        let body = tokio::time::timeout(body_deadline, payload.to_bytes_limited(limit))
+            .await
+            .map_err(|_| Refusal::TooSlow)?
+            .map_err(|_| Refusal::TooLarge)?
+            .map_err(|_| Refusal::Unreadable)?;
+        read_object(&body, self.sends_json()).map_err(Refusal::Invalid)
+    }
+
+    /// What the client says that its body's length will be.
+    pub(super) fn announced_length(&self) -> Option<u64> {
+        self.request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
+
+    /// Runs a use case that writes to its end, even if the client goes.
+    pub(super) async fn run_to_end<T, F>(&self, use_case: impl FnOnce(Arc<Roster>) -> F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let task = use_case(Arc::clone(&self.state.roster));
+        let task = self.state.tasks.spawn_on(task, &self.state.runtime);
+        Ok(task.await.map_err(|panic| Error::Internal(panic.into()))??)
+    }
+
+    /// A body without a type is taken for JSON.
+    fn sends_json(&self) -> bool {
+        let Some(content_type) = self.request.headers().get(CONTENT_TYPE) else { return true };
+        let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+        let media_type = media_type.trim().to_ascii_lowercase();
+        media_type.is_empty()
+            || media_type
+                .strip_prefix("application/")
+                .is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+    }
+}

@@ -1,0 +1,33 @@
+use actix_web::{HttpResponse, web};
+
+use super::sign_up::{SignUpForm, create, read_form};
+use crate::http::answers::Message;
+use crate::http::call::Call;
+use crate::http::error::Refusal;
+use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, SignUpConflicts};
+
+/// Create an admin
+///
+/// Whether it takes an admin's token is the operator's setting `ADMIN_SIGNUP`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/admin/signup",
+    tag = "accounts",
+    security((), ("bearer" = [])),
+    request_body = SignUpForm,
+    responses(
+        (status = 201, description = "Created", body = Message),
+        CallerRefusals, SignUpConflicts, BodyRefusals, Failures,
+    ),
+)]
+pub(in crate::http) async fn admin_sign_up(
+    call: Call,
+    payload: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let caller = call.roster().admin_sign_up_caller(call.token().as_ref())?;
+    if let Some(claims) = caller {
+        call.note_caller(claims);
+    }
+    let form = read_form(&call.body(payload).await?)?;
+    create(&call, call.roster().prepare_admin_sign_up(caller, form).await?).await
+}

@@ -1,0 +1,76 @@
+use actix_web::{HttpResponse, web};
+use roster_domain::values::{Reason, UserId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::answers::Text;
+use crate::http::call::Call;
+use crate::http::error::Refusal;
+use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, IdsRefusals};
+use crate::http::validation::BodyFields;
+
+/// The most ids of one deletion.
+const MAX_IDS: usize = 1000;
+
+/// Who is to be deleted, and why.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone; the body is read field by field")]
+pub(in crate::http) struct BulkDeletionForm {
+    #[schema(min_items = 1, max_items = 1000)]
+    ids: Vec<Id>,
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
+    reason: String,
+}
+
+/// A user's id.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{24}$")]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone")]
+struct Id(String);
+
+/// What became of each id.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct BulkDeletion {
+    /// In the trash before, unknown, or mentioned before.
+    #[schema(value_type = Vec<Id>)]
+    alredy_deleted_user: Vec<Text<UserId>>,
+    /// In the trash from now on.
+    #[schema(value_type = Vec<Id>)]
+    deleted_now: Vec<Text<UserId>>,
+}
+
+/// Put many users into the trash
+#[utoipa::path(
+    post,
+    path = "/api/v1/trash/bulk-delete",
+    tag = "trash",
+    security(("bearer" = [])),
+    request_body = BulkDeletionForm,
+    responses(
+        (status = 200, description = "What became of each", body = BulkDeletion),
+        CallerRefusals, BodyRefusals, IdsRefusals, Failures,
+    ),
+)]
+pub(in crate::http) async fn bulk_delete(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+    let caller = call.caller()?;
+    let body = call.body(payload).await?;
+    let mut fields = BodyFields::new(&body);
+    let ids = fields.texts("ids", MAX_IDS);
+    let reason = fields.text("reason", Reason::parse);
+    let (Ok(ids), Ok(reason)) = (ids, reason) else { return Err(Refusal::Invalid(fields.faults())) };
+    let ids: Vec<UserId> =
+        ids.iter().map(|id| id.parse()).collect::<Result<_, _>>().map_err(|_| Refusal::NotAnId)?;
+
+    let (none, request) = (ids.is_empty(), call.id());
+    let done = call
+        .run_to_end(|roster| async move { roster.bulk_delete(caller, ids, reason, request).await })
+        .await?;
+    if none {
+        // Told last: who may not delete is told that first.
+        return Err(Refusal::NoIds);
+    }
+    Ok(HttpResponse::Ok().json(BulkDeletion {
+        alredy_deleted_user: done.already_deleted.into_iter().map(Text).collect(),
+        deleted_now: done.deleted_now.into_iter().map(Text).collect(),
+    }))
+}

@@ -1,0 +1,54 @@
+use actix_web::{HttpResponse, web};
+use roster_domain::values::{Email, Password};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::call::Call;
+use crate::http::error::Refusal;
+use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures};
+use crate::http::validation::BodyFields;
+
+/// Who wants to log in.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone; the body is read field by field")]
+pub(in crate::http) struct LogInForm {
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
+    password: String,
+}
+
+/// The tokens of a new session.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct TokenPair<'a> {
+    /// For the next half hour.
+    access_token: &'a str,
+    /// For new access tokens, for seven days.
+    refresh_token: &'a str,
+}
+
+/// Log in
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/login",
+    tag = "tokens",
+    request_body = LogInForm,
+    responses(
+        (status = 200, description = "Logged in", body = TokenPair),
+        CredentialRefusals, BodyRefusals, Failures,
+    ),
+)]
+pub(in crate::http) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+    let body = call.body(payload).await?;
+    let mut fields = BodyFields::new(&body);
+    let email = fields.text("email", Email::parse);
+    let password = fields.text("password", |text| Password::parse(text.to_owned()));
+    let (Ok(email), Ok(password)) = (email, password) else {
+        return Err(Refusal::Invalid(fields.faults()));
+    };
+    let request = call.id();
+    let known = call.roster().check_password(email, password, request).await?;
+    let pair = call.run_to_end(|roster| async move { roster.start_session(known, request).await }).await?;
+    Ok(HttpResponse::Ok()
+        .json(TokenPair { access_token: pair.access.expose(), refresh_token: pair.refresh.expose() }))
+}

@@ -1,0 +1,223 @@
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+use roster_domain::Error;
+use roster_domain::values::{RequestId, UserId};
+use tokio::time::Instant;
+
+use super::AppState;
+use super::error::{Blame, Refusal};
+use super::outages::{Outages, Over};
+use super::routes::Endpoint;
+use crate::connections::{Connection, Sending, sending};
+
+/// The header that tells a request's id.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const DENY: HeaderValue = HeaderValue::from_static("DENY");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// Swagger UI is served by ourselves, but draws with inline styles and images.
+const SWAGGER_UI: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+);
+
+/// What the log tells of a request besides its answer.
+pub(super) struct Request {
+    /// The server's own, never the client's.
+    pub(super) id: RequestId,
+    /// Whose token it came with, once that was found valid.
+    pub(super) caller: Option<UserId>,
+}
+
+/// Around every request: gives it an id, gives every response its headers, and writes the access log.
+pub(super) fn observe<S, B>(
+    mut request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse<Sending<B>>, actix_web::Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+{
+    let started = Instant::now();
+    let id = request.app_data::<web::Data<AppState>>().map(|state| state.ids.request_id());
+    let id = id.unwrap_or(RequestId::from_bytes([0; 16]));
+    request.extensions_mut().insert(Request { id, caller: None });
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
+    let (in_flight, answering) = connection.as_ref().map(Connection::begin).unzip();
+    if let Some(connection) = &connection {
+        let body = connection.on_demand(request.take_payload());
+        request.set_payload(body);
+    }
+    let area = Area::of(request.path());
+    let method = request.method().clone();
+    let answer = AssertUnwindSafe(service.call(request)).catch_unwind();
+
+    async move {
+        // It is in flight until this future ends, or is dropped because the client has gone.
+        let in_flight = in_flight;
+        let mut response = match answer.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(Outside::new(id, area, &method, started, &error).into()),
+            Err(panic) => return Err(Outside::new(id, area, &method, started, message(&*panic)).into()),
+        };
+        let endpoint = response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path);
+        let caller = response.request().extensions().get::<Request>().and_then(|request| request.caller);
+        log_access(&method, endpoint, response.status(), started, id, caller);
+        // By what was served, where something was: a path may be written in many ways.
+        let area = endpoint.map_or(area, Area::of);
+        if let Some(state) = response.request().app_data::<web::Data<AppState>>() {
+            match response.response().error() {
+                Some(error) => log_failure(&state.outages, error, id),
+                None if matches!(area, Area::Api) && response.status().is_success() => {
+                    log_recovery(&state.outages);
+                }
+                None => {}
+            }
+        }
+        area.set_headers(response.headers_mut(), id);
+        if let Some(in_flight) = &in_flight
+            && response.response().head().connection_type() == ConnectionType::Close
+        {
+            in_flight.is_last();
+        }
+        Ok(response.map_body(|_, body| sending(answering, body)))
+    }
+}
+
+/// Which headers a response has beside those that all have.
+#[derive(Debug, Clone, Copy)]
+enum Area {
+    Api,
+    Docs,
+    Other,
+}
+
+impl Area {
+    fn of(path: &str) -> Self {
+        if path.starts_with("/api/") {
+            Self::Api
+        } else if path.starts_with("/docs/") {
+            Self::Docs
+        } else {
+            Self::Other
+        }
+    }
+
+    fn set_headers(self, headers: &mut HeaderMap, id: RequestId) {
+        headers.insert(REQUEST_ID, id_header(id));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        headers.insert(X_FRAME_OPTIONS, DENY);
+        headers.insert(REFERRER_POLICY, NO_REFERRER);
+        headers
+            .insert(CONTENT_SECURITY_POLICY, if matches!(self, Self::Docs) { SWAGGER_UI } else { NOTHING });
+        if matches!(self, Self::Api) && !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, NO_STORE);
+        }
+    }
+}
+
+fn id_header(id: RequestId) -> HeaderValue {
+    // Hex digits are always a header's value.
+    HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn log_access(
+    method: &Method,
+    endpoint: Option<&'static str>,
+    status: StatusCode,
+    started: Instant,
+    request: RequestId,
+    caller: Option<UserId>,
+) {
+    let user = caller.map(tracing::field::display);
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    // What changed nothing and went well is told at `debug`: at the rate of reads, the log would cost more than they do.
+    let is_quiet = *method == Method::GET && (status.is_success() || status == StatusCode::NOT_MODIFIED);
+    let (status, route) = (status.as_u16(), endpoint.unwrap_or("unknown"));
+    if is_quiet {
+        tracing::debug!(event = "answered", %method, route, status, duration_ms, user, %request);
+    } else {
+        tracing::info!(event = "answered", %method, route, status, duration_ms, user, %request);
+    }
+}
+
+/// Logs why a request failed, where that is ours to know; what the client did wrong is the access log's. What may fail a
+/// thousand requests is told with the first of them.
+fn log_failure(outages: &Outages, error: &actix_web::Error, request: RequestId) {
+    let Some(refusal) = error.as_error::<Refusal>() else { return };
+    let error = roster_domain::Chain(refusal);
+    match refusal.outage() {
+        Some((cause, _)) if !outages.failed(cause) => {
+            tracing::debug!(event = "request failed", %error, %request);
+        }
+        Some((cause, Blame::Load)) => {
+            tracing::warn!(event = "overload begins", cause, %error, %request);
+        }
+        Some((cause, Blame::Store)) => {
+            tracing::error!(event = "outage begins", cause, %error, %request);
+        }
+        Some((cause, Blame::Settings)) => {
+            tracing::warn!(event = "requests are refused", cause, %error, %request);
+        }
+        Some((cause, Blame::Image)) => {
+            tracing::error!(event = "image missing", cause, %error, %request);
+        }
+        None if refusal.status_code().is_server_error() => {
+            tracing::error!(event = "request failed", %error, %request);
+        }
+        None => {}
+    }
+}
+
+fn log_recovery(outages: &Outages) {
+    for Over { cause, failures, lasted } in outages.answered() {
+        let seconds = lasted.as_secs();
+        tracing::info!(event = "outage over", cause, failures, seconds, "requests are answered again");
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// What is answered where the application gave no answer at all: it panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("the application gave no answer")]
+struct Outside {
+    id: RequestId,
+    area: Area,
+}
+
+impl Outside {
+    fn new(
+        id: RequestId,
+        area: Area,
+        method: &Method,
+        started: Instant,
+        why: &(impl std::fmt::Display + ?Sized),
+    ) -> Self {
+        tracing::error!(event = "request failed", error = %why, request = %id);
+        log_access(method, None, StatusCode::INTERNAL_SERVER_ERROR, started, id, None);
+        Self { id, area }
+    }
+}
+
+impl ResponseError for Outside {
+    fn error_response(&self) -> HttpResponse {
+        let mut response = Refusal::from(Error::Internal("no answer".into())).error_response();
+        self.area.set_headers(response.headers_mut(), self.id);
+        response
+    }
+}

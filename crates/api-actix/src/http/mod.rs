@@ -1,0 +1,161 @@
+//! The HTTP interface: a route parses, calls one use case and answers.
+//!
+//! - `routes`: every path and method, in one table.
+//! - `endpoints`: one file each, with its part of the `OpenAPI` document.
+//! - `call`: what every endpoint asks of its request; `validation` and `upload` read bodies.
+//! - `answers` and `error`: what the domain says, as clients are told it.
+//! - `middleware`: what every response carries, and the access log; `outages`: what is logged once and not each time.
+//! - `preflight`: what browsers ask before they call from elsewhere.
+
+mod answers;
+mod call;
+mod endpoints;
+mod error;
+mod middleware;
+mod openapi;
+mod outages;
+mod preflight;
+mod redirect;
+mod routes;
+mod upload;
+mod validation;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::{Condition, from_fn};
+use actix_web::{App, Error, web};
+use roster_domain::Roster;
+use roster_domain::ports::Ids;
+use roster_domain::values::StoreName;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+/// What all requests share.
+pub struct AppState {
+    roster: Arc<Roster>,
+    ids: Arc<dyn Ids>,
+    limits: Limits,
+    cors_origins: Vec<String>,
+    image_addresses: HashMap<StoreName, String>,
+    tasks: TaskTracker,
+    runtime: Handle,
+    outages: outages::Outages,
+}
+
+impl AppState {
+    /// Over those use cases; `ids` names the requests.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime. It has to be the one that outlives the server: what writes runs there, to its end.
+    #[must_use]
+    pub fn new(roster: Arc<Roster>, ids: Arc<dyn Ids>) -> Self {
+        Self {
+            roster,
+            ids,
+            limits: Limits::default(),
+            cors_origins: Vec::new(),
+            image_addresses: HashMap::new(),
+            tasks: TaskTracker::new(),
+            runtime: Handle::current(),
+            outages: outages::Outages::default(),
+        }
+    }
+
+    /// Lets browsers call from these origins.
+    #[must_use]
+    pub fn with_cors_origins(mut self, origins: Vec<String>) -> Self {
+        self.cors_origins = origins;
+        self
+    }
+
+    /// What stands before an image's key in its public address, for each store whose images have one. Images of other stores
+    /// are told by their names.
+    #[must_use]
+    pub fn with_image_addresses(mut self, addresses: HashMap<StoreName, String>) -> Self {
+        self.image_addresses = addresses;
+        self
+    }
+
+    /// Other limits than the default ones.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Waits until all that was begun is done. Call it once the server has stopped.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// How much a request may send, and how slowly.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most bytes of a JSON body.
+    pub body: usize,
+    /// How long a JSON body may take to arrive.
+    pub body_deadline: Duration,
+    /// The most bytes of an image.
+    pub image: u64,
+    /// How long an upload may send nothing.
+    pub upload_stall: Duration,
+    /// How many bytes a second an upload has to have sent on average, once it has taken longer than it may send nothing.
+    pub upload_rate: u32,
+    /// How long an upload may take in all.
+    pub upload_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 1024 * 1024,
+            body_deadline: Duration::from_secs(30),
+            image: 10 * 1024 * 1024,
+            upload_stall: Duration::from_secs(30),
+            upload_rate: 4096,
+            upload_deadline: Duration::from_mins(10),
+        }
+    }
+}
+
+/// The whole application, middleware included: what a server serves.
+pub fn app(
+    state: &web::Data<AppState>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    let has_cors = !state.cors_origins.is_empty();
+    // The outermost is wrapped last: the id and the access log are of preflights too.
+    App::new()
+        .app_data(state.clone())
+        .configure(routes::configure)
+        .wrap(Condition::new(has_cors, cors(&state.cors_origins)))
+        .wrap(Condition::new(has_cors, from_fn(preflight::refuse_in_json)))
+        .wrap_fn(middleware::observe)
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "PUT", "DELETE"])
+        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::ETAG, middleware::REQUEST_ID])
+        .max_age(3600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

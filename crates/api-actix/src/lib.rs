@@ -1,0 +1,71 @@
+//! The HTTP interface of Roster and its composition root; binary `roster`.
+//!
+//! - [`settings`]: what an operator decides, read once and checked before anything else is done.
+//! - `composition`: builds the use cases over their adapters. It is the one file that names adapters.
+//! - [`http`]: the routes.
+//! - [`server`]: listens, serves, and stops in good order.
+//! - `serving`: the server of HTTP over its connections.
+//! - `connections`: closes those that hold their place for nothing.
+//! - `stream`: what is read of a connection, and when.
+//! - `jobs`: what is done beside the requests.
+
+mod announce;
+mod composition;
+mod connections;
+pub mod http;
+mod jobs;
+mod listen;
+mod logging;
+mod secret_key;
+pub mod server;
+mod serving;
+pub mod settings;
+mod stream;
+mod system;
+
+use crate::server::{Application, StartError};
+use crate::settings::{Settings, SettingsError};
+
+/// Reads the settings of this process and serves until it is told to stop.
+pub fn serve() -> Result<(), Failure> {
+    let settings = Settings::load()?;
+    let _log = logging::start(settings.log);
+    let system = actix_web::rt::System::with_tokio_rt(runtime);
+    let ended =
+        system.block_on(async { Application::build(&settings).await?.run().await.map_err(Failure::Stopped) });
+    // It is not dropped: that would wait for threads that a hung disk may hold.
+    std::mem::forget(system);
+    ended
+}
+
+/// What use cases that write, and the jobs, run on: beside the threads that serve, and not on the one that takes signals.
+#[expect(clippy::expect_used, reason = "without threads there is nothing to serve with, nor anybody to tell")]
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads")
+}
+
+/// Why the program ended. Its text is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A setting cannot be right.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    /// The settings may be right, but the machine did not give what they ask for.
+    #[error("{}", roster_domain::Chain(.0))]
+    Start(#[from] StartError),
+    /// The server stopped by itself.
+    #[error("the server stopped: {0}")]
+    Stopped(std::io::Error),
+}
+
+impl Failure {
+    /// What the process says to the one who started it: 2 asks for other settings, 1 is anything else.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 2,
+            Self::Start(StartError::Composition(error)) if error.blames_a_setting() => 2,
+            Self::Start(_) | Self::Stopped(_) => 1,
+        }
+    }
+}

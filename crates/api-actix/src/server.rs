@@ -1,0 +1,240 @@
+//! The server: listens, serves, and stops in good order.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use actix_server::Server;
+use actix_web::rt::spawn;
+use actix_web::web;
+use roster_domain::Roster;
+use roster_domain::ports::Ids;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::announce::announce;
+use crate::composition::{Composition, compose};
+use crate::connections::{Connections, Patience};
+use crate::http::AppState;
+use crate::jobs::{Jobs, Upkeep};
+use crate::listen::listen;
+use crate::logging;
+use crate::serving::{Deadlines, serve};
+use crate::settings::{Host, Settings};
+
+pub use crate::composition::CompositionError;
+pub use crate::secret_key::SecretKeyError;
+
+/// How long a request's head may take to arrive.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a connection may wait for its next request: longer than most proxies wait, so that they close it first.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// When connections are closed that neither of the two ends. A next head may begin in the last moment.
+const PATIENCE: Patience = Patience {
+    idle: KEEP_ALIVE.saturating_add(HEAD_DEADLINE),
+    closing: Duration::from_secs(10),
+    look_every: Duration::from_secs(2),
+};
+
+/// How long requests may take to end after the stop, and how long all that they began, their time included. It is what
+/// container engines grant before they kill.
+const REQUESTS_END_WITHIN: Duration = Duration::from_secs(8);
+const ALL_ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How many files this process would like to have open.
+const OPEN_FILES: u64 = 65_536;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is not to be had.
+    #[error("can't listen on HOST {host}, PORT {port}")]
+    Listen {
+        /// `HOST`.
+        host: Host,
+        /// `PORT`.
+        port: u16,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Something that the settings name could not be opened.
+    #[error(transparent)]
+    Composition(#[from] CompositionError),
+}
+
+/// Roster, ready to serve: its address is bound and its stores are open.
+pub struct Application {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    state: web::Data<AppState>,
+    roster: Arc<Roster>,
+    ids: Arc<dyn Ids>,
+    upkeep: Option<Upkeep>,
+}
+
+impl Application {
+    /// Binds and opens all that the settings name, and logs what is open to whom.
+    pub async fn build(settings: &Settings) -> Result<Self, StartError> {
+        let unbound =
+            |source| StartError::Listen { host: settings.host.clone(), port: settings.port, source };
+        let listeners = listen(&settings.host, settings.port).await.map_err(unbound)?;
+        let addresses =
+            listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(unbound)?;
+        let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe } =
+            compose(settings).await?;
+        announce(settings, secret_key_file.as_deref());
+        tokio::spawn(probe);
+        let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
+            .with_cors_origins(settings.cors_origins.clone())
+            .with_image_addresses(image_addresses);
+        Ok(Self { listeners, addresses, state: web::Data::new(state), roster, ids, upkeep })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until SIGTERM or SIGINT. Requests that have begun are answered; a second signal ends the process at once.
+    pub async fn run(self) -> io::Result<()> {
+        let mut signals = Signals::new()?;
+        let stop = async move {
+            let name = signals.next().await;
+            tracing::info!(event = "stopping", signal = name, "{name}: finishing what has begun");
+            spawn(async move {
+                let name = signals.next().await;
+                tracing::warn!(event = "stopped", signal = name, "{name} again: stopped at once");
+                logging::finish();
+                std::process::exit(1);
+            });
+        };
+        self.run_until(stop).await
+    }
+
+    /// Serves until `stop`. Requests that have begun are answered.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { listeners, addresses, state, roster, ids, upkeep } = self;
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let connections = Arc::new(Connections::default());
+        let builder = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(connections_per_worker(workers))
+            .shutdown_timeout(REQUESTS_END_WITHIN.as_secs())
+            .disable_signals();
+        let deadlines = Deadlines { head: HEAD_DEADLINE, keep_alive: KEEP_ALIVE };
+        let server = serve(builder, listeners, &state, &connections, deadlines)?;
+        let handle = server.handle();
+        let mut server = spawn(server);
+        let watching = spawn(async move { connections.watch(PATIENCE).await });
+        let jobs = Jobs::start(&roster, &ids, upkeep);
+        for address in addresses {
+            tracing::info!(event = "listening", %address, "listening on http://{address}");
+        }
+        let ended = tokio::select! {
+            ended = &mut server => Some(ended),
+            () = stop => None,
+        };
+
+        let deadline = Instant::now() + ALL_ENDS_WITHIN;
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            handle.stop(true).await;
+            server.await
+        };
+        watching.abort();
+        let rest = async {
+            state.finish().await;
+            jobs.stop().await;
+            drop_elsewhere((state, roster)).await;
+        };
+        if timeout_at(deadline, rest).await.is_err() {
+            tracing::warn!(event = "stopped", "some of what had begun did not end in time");
+        } else {
+            tracing::info!(event = "stopped", "stopped");
+        }
+        ended.map_err(io::Error::other)?
+    }
+}
+
+/// Drops it on a thread of its own: a store that closes waits for its disk, which may hang.
+async fn drop_elsewhere<T: Send + 'static>(value: T) {
+    let (dropped, is_dropped) = oneshot::channel::<()>();
+    let dropping = thread::Builder::new().spawn(move || {
+        drop(value);
+        drop(dropped);
+    });
+    // Without a thread it is dropped by now, together with what should have run there.
+    if dropping.is_ok() {
+        // It ends with an error, as nothing is ever sent.
+        let _ = is_dropped.await;
+    }
+}
+
+/// What asks a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Half of the files that may be open are for connections, each of which has two; images, spools and the database have the rest.
+fn connections_per_worker(workers: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    let mut files = limit.current.unwrap_or(OPEN_FILES);
+    let more = Rlimit { current: Some(wanted), maximum: limit.maximum };
+    if files < wanted && setrlimit(Resource::Nofile, more).is_ok() {
+        files = wanted;
+    }
+    let connections = usize::try_from(files.min(OPEN_FILES) / 4).unwrap_or(usize::MAX);
+    (connections / workers).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::pin::pin;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_takes_long_to_drop_holds_up_nobody_but_who_waits_for_it() {
+        struct Stuck(mpsc::Receiver<()>);
+        impl Drop for Stuck {
+            fn drop(&mut self) {
+                self.0.recv().unwrap();
+            }
+        }
+        let (go_on, may_go_on) = mpsc::channel();
+        let mut dropping = pin!(drop_elsewhere(Stuck(may_go_on)));
+        tokio::select! {
+            biased;
+            () = &mut dropping => panic!("it is not dropped yet"),
+            () = ready(()) => {}
+        }
+        go_on.send(()).unwrap();
+        dropping.await;
+    }
+}

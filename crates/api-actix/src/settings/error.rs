@@ -1,0 +1,55 @@
+use std::fmt;
+
+/// A setting that cannot be right. Its text is one line: which setting, what is wrong, what would be right. It holds no
+/// secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place} {fault}")]
+pub struct SettingsError {
+    place: String,
+    fault: Fault,
+}
+
+impl SettingsError {
+    /// A variable that is wrong.
+    pub(super) fn variable(name: &'static str, fault: Fault) -> Self {
+        Self { place: name.to_owned(), fault }
+    }
+
+    /// A `.env` file that can't be read as a whole.
+    pub(super) fn file(fault: Fault) -> Self {
+        Self { place: ".env".to_owned(), fault }
+    }
+
+    /// A line of `.env`, counted from 1.
+    pub(super) fn line(number: usize, fault: Fault) -> Self {
+        Self { place: format!(".env, line {number},"), fault }
+    }
+}
+
+/// What is wrong, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    problem: String,
+    remedy: String,
+}
+
+impl Fault {
+    pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.problem, self.remedy)
+    }
+}
+
+/// A value as an error may show it: quoted, on one line, not too long.
+pub(super) fn shown(value: &str) -> String {
+    const LONGEST: usize = 80;
+    match value.char_indices().nth(LONGEST) {
+        None => format!("{value:?}"),
+        Some((end, _)) => format!("{:?}…", &value[..end]),
+    }
+}

@@ -1,0 +1,256 @@
+//! The settings: environment variables, also read from `.env`, which they override. An empty one is not set.
+//!
+//! `docs/configuration.md` explains them and `.env_example` lists them; a test keeps the three alike.
+
+mod environment;
+mod error;
+mod host;
+mod location;
+mod origins;
+mod reader;
+mod s3;
+mod strength;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use roster_domain::AdminSignUp;
+use secrecy::{ExposeSecret, SecretString};
+
+use self::environment::Environment;
+use self::error::Fault;
+use self::reader::Reader;
+
+pub use self::error::SettingsError;
+pub use self::host::Host;
+pub use self::location::Database;
+pub use self::s3::{Bucket, Images, S3Keys, S3Settings};
+pub(crate) use self::strength::{SHORTEST_KEY, Weakness, weakness};
+
+/// Every variable that Roster knows, in the order of `docs/configuration.md`.
+pub const VARIABLES: [&str; 25] = [
+    "HOST",
+    "PORT",
+    "DATABASE_URL",
+    "DB_NAME",
+    "IMAGES_URL",
+    "S3_BUCKET",
+    "S3_PUBLIC_URL",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "SECRET_KEY",
+    "ALGORITHM",
+    "SECRET_KEY_PREVIOUS",
+    "ADMIN_SIGNUP",
+    "CORS_ORIGINS",
+    "BCRYPT_COST",
+    "HASH_QUEUE",
+    "HASH_DEADLINE_SECONDS",
+    "IMAGE_MEMORY_MB",
+    "TRASH_RETENTION_DAYS",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+    "TEST_DATABASE_URL",
+];
+
+/// All settings, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen.
+    pub host: Host,
+    /// At which port; 0 is any free one.
+    pub port: u16,
+    /// Where users are kept.
+    pub database: Database,
+    /// The database's name, on a MongoDB.
+    pub database_name: String,
+    /// Where images are stored.
+    pub images: Images,
+    /// What signs tokens.
+    pub secret_key: SecretKey,
+    /// What may have signed tokens too.
+    pub secret_key_previous: Option<SecretString>,
+    /// Who may sign up as an admin.
+    pub admin_sign_up: AdminSignUp,
+    /// The origins that browsers may call from, as they write them.
+    pub cors_origins: Vec<String>,
+    /// The cost of new password hashes.
+    pub bcrypt_cost: u32,
+    /// How many passwords may wait to be hashed.
+    pub hash_queue: usize,
+    /// For how long they may wait.
+    pub hash_deadline: Duration,
+    /// How many bytes all uploads that are being decoded may take together.
+    pub image_memory: u64,
+    /// How long a user stays in the trash.
+    pub trash_retention: Duration,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+/// What signs tokens.
+#[derive(Debug, Clone)]
+pub enum SecretKey {
+    /// This key.
+    Given(SecretString),
+    /// The key that is made and kept in this folder, beside the database.
+    KeptIn(PathBuf),
+}
+
+impl SecretKey {
+    fn of(given: Option<SecretString>, database: &Database) -> Result<Self, SettingsError> {
+        match (given, database) {
+            (Some(key), _) => Ok(Self::Given(key)),
+            (None, Database::Sqlite(file)) => {
+                let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+                Ok(Self::KeptIn(folder.unwrap_or(Path::new(".")).to_owned()))
+            }
+            (None, Database::MongoDb(_)) => {
+                let fault = Fault::new(
+                    "is not set, but all instances on a MongoDB have to sign with the same key",
+                    format!(
+                        "give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"
+                    ),
+                );
+                Err(SettingsError::variable("SECRET_KEY", fault))
+            }
+        }
+    }
+
+    /// Why the key can be guessed, where it can.
+    pub(crate) fn weakness(&self) -> Option<Weakness> {
+        match self {
+            Self::Given(key) => weakness(key.expose_secret()),
+            Self::KeptIn(_) => None,
+        }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least important level that is logged.
+    pub level: tracing::Level,
+    /// How; `None` is text on a terminal and JSON elsewhere.
+    pub format: Option<LogFormat>,
+}
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Settings {
+    /// Reads the settings of this process: its environment, and `.env` in its working directory.
+    pub fn load() -> Result<Self, SettingsError> {
+        Self::read_over(|name| std::env::var_os(name), &environment::file()?)
+    }
+
+    /// Reads the settings from whatever `lookup` knows of a variable, and those of which it knows nothing from a `.env` file
+    /// of that content.
+    pub fn read_over(lookup: impl Fn(&str) -> Option<OsString>, file: &[u8]) -> Result<Self, SettingsError> {
+        let environment = Environment::new(lookup, file)?;
+        Self::read(|name| environment.get(name))
+    }
+
+    /// Reads the settings from whatever `lookup` knows of a variable.
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
+        let reader = Reader::new(&lookup);
+        let host = reader.value("HOST", "127.0.0.1", Host::parse)?;
+        let port = reader.value("PORT", "8000", |text| {
+            let fault =
+                |problem| Fault::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
+            text.parse().map_err(|_| fault(format!("is {}, which is no port", error::shown(text))))
+        })?;
+        let database = reader.value("DATABASE_URL", "sqlite://data/roster.db", location::database)?;
+        let database_name = reader.value("DB_NAME", "fast_api_db", location::database_name)?;
+        let images_url = reader.value("IMAGES_URL", "file://data/images", location::images)?;
+        let images = Images::read(&reader, images_url)?;
+        let secret_key = SecretKey::of(reader.secret("SECRET_KEY")?, &database)?;
+        reader.choice("ALGORITHM", "HS256", &[("HS256", ())])?;
+        let secret_key_previous = reader.secret("SECRET_KEY_PREVIOUS")?;
+        let admin_sign_up = reader.optional_choice(
+            "ADMIN_SIGNUP",
+            &[
+                ("open", AdminSignUp::Open),
+                ("bootstrap", AdminSignUp::Bootstrap),
+                ("closed", AdminSignUp::Closed),
+            ],
+        )?;
+        let cors_origins = reader.value("CORS_ORIGINS", "", origins::parse)?;
+        let bcrypt_cost = reader.number("BCRYPT_COST", 12, 4..=16)?;
+        let hash_queue = reader.number("HASH_QUEUE", 128, 1..=100_000)?;
+        let hash_deadline = reader.number("HASH_DEADLINE_SECONDS", 20, 1..=300)?;
+        let image_memory = reader.number("IMAGE_MEMORY_MB", 96, 32..=65_536)?;
+        let trash_retention_days = reader.number("TRASH_RETENTION_DAYS", 30, 1..=36_500)?;
+        let log = LogSettings {
+            level: reader.choice(
+                "LOG_LEVEL",
+                "info",
+                &[
+                    ("error", tracing::Level::ERROR),
+                    ("warn", tracing::Level::WARN),
+                    ("info", tracing::Level::INFO),
+                    ("debug", tracing::Level::DEBUG),
+                    ("trace", tracing::Level::TRACE),
+                ],
+            )?,
+            format: reader
+                .optional_choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+        };
+        if !host.is_loopback() {
+            check_reachable(&host, &secret_key, admin_sign_up)?;
+        }
+        Ok(Self {
+            host,
+            port,
+            database,
+            database_name,
+            images,
+            secret_key,
+            secret_key_previous,
+            admin_sign_up: admin_sign_up.unwrap_or(AdminSignUp::Open),
+            cors_origins,
+            bcrypt_cost,
+            hash_queue: usize::try_from(hash_queue).unwrap_or(usize::MAX),
+            hash_deadline: Duration::from_secs(hash_deadline.into()),
+            image_memory: u64::from(image_memory) << 20,
+            trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
+            log,
+        })
+    }
+}
+
+/// What must hold where others can reach the service. The key that is made where none is set is as good as any.
+fn check_reachable(
+    host: &Host,
+    secret_key: &SecretKey,
+    admin_sign_up: Option<AdminSignUp>,
+) -> Result<(), SettingsError> {
+    if let Some(weakness) = secret_key.weakness() {
+        let fault = Fault::new(
+            format!("{weakness}, which is unsafe where others can reach the service (HOST is {host})"),
+            format!("give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"),
+        );
+        return Err(SettingsError::variable("SECRET_KEY", fault));
+    }
+    if admin_sign_up.is_none() {
+        let fault = Fault::new(
+            format!("is not set, which is unsafe where others can reach the service (HOST is {host})"),
+            "give bootstrap (open until there is an admin), closed, or open (anybody may become an admin)",
+        );
+        return Err(SettingsError::variable("ADMIN_SIGNUP", fault));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

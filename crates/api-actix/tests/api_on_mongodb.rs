@@ -1,0 +1,6 @@
+//! The whole API suite once more, over a MongoDB.
+
+#[path = "api/main.rs"]
+mod api;
+
+use api::harness;

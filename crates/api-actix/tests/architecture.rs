@@ -1,0 +1,187 @@
+//! The rules of docs/architecture.md that a compiler does not keep.
+
+#![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn metadata() -> Metadata {
+    let mut command = MetadataCommand::new();
+    command.manifest_path(root().join("Cargo.toml")).features(CargoOpt::AllFeatures);
+    // For this machine alone: what other systems need may not have been downloaded.
+    let options = ["--offline", "--locked", "--filter-platform", "host-tuple"];
+    command.other_options(options.map(str::to_owned).to_vec()).exec().unwrap()
+}
+
+/// The packages that each package needs to be built and used; not those of its tests.
+fn dependencies(metadata: &Metadata) -> BTreeMap<&PackageId, Vec<&PackageId>> {
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    let normal = |node: &'_ cargo_metadata::Node| {
+        let of_node = node
+            .deps
+            .iter()
+            .filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
+        of_node.map(|dependency| dependency.pkg.clone()).collect::<Vec<_>>()
+    };
+    let ids: BTreeMap<_, _> =
+        metadata.packages.iter().map(|package| (package.id.clone(), &package.id)).collect();
+    nodes.iter().map(|node| (&node.id, normal(node).iter().map(|id| ids[id]).collect())).collect()
+}
+
+/// Everything that a package needs, directly or not.
+fn all_dependencies(metadata: &Metadata, package: &str) -> BTreeSet<String> {
+    let direct = dependencies(metadata);
+    let names: BTreeMap<_, _> =
+        metadata.packages.iter().map(|found| (&found.id, found.name.to_string())).collect();
+    let mut open: Vec<_> =
+        metadata.packages.iter().filter(|found| *found.name == package).map(|found| &found.id).collect();
+    assert_eq!(open.len(), 1, "{package}");
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if seen.insert(id) {
+            open.extend(&direct[id]);
+        }
+    }
+    seen.into_iter().map(|id| names[id].clone()).filter(|name| name != package).collect()
+}
+
+/// The crates of this workspace that each of them needs, tests apart.
+fn own_dependencies(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    let own: BTreeSet<_> =
+        metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
+    let needs = |package: &cargo_metadata::Package| {
+        let normal = package.dependencies.iter().filter(|needed| needed.kind == DependencyKind::Normal);
+        normal.map(|needed| needed.name.clone()).filter(|name| own.contains(name)).collect()
+    };
+    metadata.workspace_packages().iter().map(|package| (package.name.to_string(), needs(package))).collect()
+}
+
+#[test]
+fn the_domain_needs_no_crate_that_does_io() {
+    const BANNED: &[&str] = &[
+        "actix",
+        "aws",
+        "axum",
+        "bson",
+        "cap-std",
+        "diesel",
+        "fs-err",
+        "h2",
+        "hyper",
+        "libsqlite3-sys",
+        "mio",
+        "mongodb",
+        "object_store",
+        "redis",
+        "reqwest",
+        "rusqlite",
+        "rustix",
+        "rustls",
+        "sea-orm",
+        "socket2",
+        "sqlx",
+        "tempfile",
+        "tokio",
+    ];
+    let metadata = metadata();
+    // `mocks` is for the tests of others; it is all that brings mockall.
+    let needed = all_dependencies(&metadata, "roster-domain");
+    assert!(needed.contains("async-trait"), "the graph is read: {needed:?}");
+    for name in &needed {
+        let banned = BANNED.iter().find(|banned| name == *banned || name.starts_with(&format!("{banned}-")));
+        assert_eq!(banned, None, "roster-domain needs {name}");
+    }
+    assert!(
+        !needed.iter().any(|name| name.starts_with("roster-")),
+        "roster-domain needs nobody of ours: {needed:?}"
+    );
+}
+
+#[test]
+fn adapters_need_the_domain_alone_and_never_one_another() {
+    let adapters: BTreeMap<_, _> = own_dependencies(&metadata())
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("roster-adapter-"))
+        .collect();
+    assert!(adapters.len() >= 4, "{adapters:?}");
+    for (name, needed) in adapters {
+        assert_eq!(needed, BTreeSet::from(["roster-domain".to_owned()]), "{name}");
+    }
+}
+
+#[test]
+fn only_the_composition_root_is_built_on_adapters() {
+    for (name, needed) in own_dependencies(&metadata()) {
+        if !matches!(name.as_str(), "roster-api-actix" | "roster-bench") {
+            assert!(
+                !needed.iter().any(|needed| needed.starts_with("roster-adapter-")),
+                "{name} needs {needed:?}"
+            );
+        }
+    }
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn one_file_of_the_api_names_adapters() {
+    let source = root().join("crates/api-actix/src");
+    let names_adapters = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("roster_adapter_");
+    let files: Vec<_> = rust_files(&source).into_iter().filter(names_adapters).collect();
+    assert_eq!(files, [source.join("composition.rs")]);
+}
+
+/// What stands between backticks or as a link's target, where it looks like a path of this repository.
+fn paths_in(text: &str) -> BTreeSet<String> {
+    let spans = text.split('`').skip(1).step_by(2);
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let links = links.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    let rooms = ["crates/", "docs/", "deploy/", "fuzz/", ".github/"];
+    let files =
+        ["Cargo.toml", "clippy.toml", "deny.toml", "rustfmt.toml", ".env_example", "README.md", "Cargo.lock"];
+    let is_path = |text: &&str| rooms.iter().any(|room| text.starts_with(room)) || files.contains(text);
+    let plain = |text: &&str| text.chars().all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c));
+    let relative =
+        links.map(|target| target.split('#').next().unwrap_or_default()).filter(|target| !target.is_empty());
+    let relative = relative
+        .map(|target| target.strip_prefix("../").map_or_else(|| format!("docs/{target}"), str::to_owned));
+    spans.filter(is_path).filter(plain).map(str::to_owned).chain(relative).collect()
+}
+
+#[test]
+fn every_path_that_the_architecture_page_names_exists() {
+    let root = root();
+    let text = fs::read_to_string(root.join("docs/architecture.md")).expect("docs/architecture.md");
+    let paths = paths_in(&text);
+    assert!(paths.len() >= 5, "a map names places: {paths:?}");
+    let missing: Vec<_> = paths.iter().filter(|path| !root.join(path).exists()).collect();
+    assert!(missing.is_empty(), "docs/architecture.md names what is not there: {missing:?}");
+}
+
+#[test]
+fn every_crate_stands_on_the_architecture_page() {
+    let root = root();
+    let text = fs::read_to_string(root.join("docs/architecture.md")).expect("docs/architecture.md");
+    for entry in fs::read_dir(root.join("crates")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(text.contains(&name), "docs/architecture.md does not mention crates/{name}");
+    }
+}

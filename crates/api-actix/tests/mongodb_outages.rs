@@ -1,0 +1,130 @@
+//! A MongoDB that is slow, hangs, takes no writes, has no primary, or is gone: 503 in time, told in the log once, and all is
+//! well again by itself once it is back.
+
+#![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
+
+#[path = "api/harness/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
+mod harness;
+
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use roster_test_mongo::process::ReplicaSet;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use harness::{PATIENCE, Setup, TestApp, User};
+
+/// How long an answer may take: a use case asks the store twice at most, 5 seconds each.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
+
+/// A Roster on a replica set of one, with a user.
+async fn start() -> (ReplicaSet, TestApp, User) {
+    let set = ReplicaSet::start(1).await.unwrap();
+    let app = Setup::new().set("DATABASE_URL", &set.url()).set("DB_NAME", "outages").start().await;
+    let ann = app.sign_up("ann").await;
+    (set, app, ann)
+}
+
+async fn read(app: &TestApp, user: &User) -> u16 {
+    timeout(ANSWERED_WITHIN, app.get(&user.path()).by(user)).await.unwrap().status
+}
+
+async fn write(app: &TestApp, user: &User, username: &str) -> u16 {
+    let edit = app.put(&user.path()).by(user).json(&json!({ "username": username }));
+    timeout(ANSWERED_WITHIN, edit).await.unwrap().status
+}
+
+/// Waits until reads and writes work again.
+async fn recovers(app: &TestApp, user: &User, username: &str) {
+    let recovered = async {
+        while read(app, user).await != 200 || write(app, user, username).await != 200 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, recovered).await.unwrap();
+    app.sign_up(&format!("{username}s-friend")).await;
+}
+
+/// The lines that tell of this.
+fn told(app: &TestApp, event: &str) -> Vec<Value> {
+    app.log().events().filter(|line| line["event"] == event).collect()
+}
+
+/// It was told once, in a line that can be read, and nothing panicked.
+fn was_told_once(app: &TestApp) {
+    let begun = told(app, "outage begins");
+    assert_eq!(begun.len(), 1, "{begun:#?}");
+    let error = begun[0]["error"].as_str().unwrap();
+    assert!(
+        begun[0]["level"] == "ERROR" && begun[0]["cause"] == "MongoDB" && error.len() < 300,
+        "{begun:#?}"
+    );
+    assert_eq!(told(app, "request failed"), [] as [Value; 0]);
+    assert!(!app.log().lines.iter().any(|line| line.contains("panicked")), "{:#?}", app.log().lines);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_and_comes_back() {
+    let (set, app, ann) = start().await;
+    set.nodes[0].kill().unwrap();
+    let refused = async || (read(&app, &ann).await, write(&app, &ann, "anna").await);
+    for _ in 0..3 {
+        assert_eq!(refused().await, (503, 503));
+    }
+    was_told_once(&app);
+
+    set.nodes[0].restart().unwrap();
+    recovers(&app, &ann, "annabel").await;
+    assert_eq!(app.get(&ann.path()).by(&ann).await.json()["username"], "annabel");
+    // Once no request has failed for a while.
+    let over = async {
+        while told(&app, "outage over").is_empty() {
+            assert_eq!(read(&app, &ann).await, 200);
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, over).await.unwrap();
+    assert_eq!(told(&app, "outage over")[0]["cause"], "MongoDB");
+    was_told_once(&app);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_and_goes_on() {
+    let (set, app, ann) = start().await;
+    set.nodes[0].pause().unwrap();
+    let asked = Instant::now();
+    // Many at once: none waits for another's turn.
+    let reads = join_all((0..50).map(|_| read(&app, &ann)));
+    let (reads, writes) = join(reads, join_all((0..50).map(|_| write(&app, &ann, "anna")))).await;
+    assert!(reads.iter().chain(&writes).all(|status| *status == 503), "{reads:?} {writes:?}");
+    assert!(asked.elapsed() < ANSWERED_WITHIN, "{:?}", asked.elapsed());
+    assert_eq!(app.get("/health").await.status, 200);
+    was_told_once(&app);
+
+    set.nodes[0].resume().unwrap();
+    recovers(&app, &ann, "annabel").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_writes_for_a_while() {
+    let (set, app, ann) = start().await;
+    set.nodes[0].lock_writes().await.unwrap();
+    assert_eq!(write(&app, &ann, "anna").await, 503);
+    assert_eq!(read(&app, &ann).await, 200, "reads go on");
+    was_told_once(&app);
+
+    set.nodes[0].unlock_writes().await.unwrap();
+    recovers(&app, &ann, "annabel").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_set_without_a_primary() {
+    let (set, app, ann) = start().await;
+    set.nodes[0].step_down(8).await.unwrap();
+    assert_eq!((read(&app, &ann).await, write(&app, &ann, "anna").await), (503, 503));
+    was_told_once(&app);
+    // It elects itself when the time is over.
+    recovers(&app, &ann, "annabel").await;
+}
