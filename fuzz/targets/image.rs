@@ -1,0 +1,42 @@
+//! Uploaded images: whatever the bytes are, they are an image or they are not, in time. What is made of one is one.
+
+#![no_main]
+
+use std::io::{Read as _, Seek as _, Write as _};
+use std::sync::LazyLock;
+
+use libfuzzer_sys::{Corpus, fuzz_target};
+use roster_adapter_image::{Limits, Processor};
+use roster_domain::ports::{ImageProcessor, ProcessError, Spool};
+use tokio::runtime::Runtime;
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
+
+static PROCESSOR: LazyLock<Processor> = LazyLock::new(|| Processor::new(Limits::default()));
+
+/// The most bytes of a clean image that is made anew once more, so that most of the time goes to what strangers send.
+const SMALL: u64 = 1 << 14;
+
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(bytes).expect("room for it");
+    let made = match RUNTIME.block_on(PROCESSOR.process(Spool::new(file, bytes.len() as u64))) {
+        Ok(made) => made,
+        Err(error @ (ProcessError::Unavailable(_) | ProcessError::Overloaded)) => {
+            panic!("it was not looked at in time: {error:?}")
+        }
+        Err(ProcessError::UnknownFormat) => return Corpus::Reject,
+        Err(ProcessError::Damaged | ProcessError::TooManyPixels { .. }) => return Corpus::Keep,
+    };
+    let mut content = Vec::new();
+    let mut file = made.image.file();
+    file.rewind().expect("a file has a start");
+    file.read_to_end(&mut content).expect("it can be read");
+    assert_eq!(content.len() as u64, made.image.length());
+    if made.image.length() <= SMALL {
+        let again = RUNTIME.block_on(PROCESSOR.process(made.image)).expect("a clean image is an image");
+        assert_eq!(again.format, made.format);
+    }
+    Corpus::Keep
+});
