@@ -1,5 +1,6 @@
 //! MongoDB as plain processes.
 
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -277,7 +278,7 @@ struct Port {
 
 impl Port {
     fn reserve() -> Result<Self, NoServer> {
-        let reserve = || {
+        let reserve = || -> io::Result<Self> {
             let socket = TcpSocket::new_v4()?;
             socket.set_reuseaddr(true)?;
             socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
