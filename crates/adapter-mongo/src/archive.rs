@@ -63,7 +63,7 @@ impl MongoStore {
         }
         let find = Find {
             filter,
-            projection: doc! { "roster.trigrams": 0 },
+            projection: doc! { "roster.suffixes": 0 },
             sort: doc! { "_id": 1 },
             skip: 0,
             limit: i64::try_from(limit).unwrap_or(i64::MAX),

@@ -16,7 +16,6 @@ use tokio::time::{sleep, timeout};
 use crate::MongoStore;
 use crate::adoption::Conflicts;
 use crate::lease::Lease;
-use crate::names::Rarity;
 use crate::server::{DEADLINE, Failure, Server};
 use crate::told;
 use crate::totals::Totals;
@@ -148,7 +147,6 @@ impl MongoStore {
         let store = Self {
             server: Server::new(&client, database),
             totals: Arc::new(Totals::default()),
-            rarity: Arc::new(Rarity::default()),
             had_admin: Arc::new(AtomicBool::new(false)),
             clock,
             ids,

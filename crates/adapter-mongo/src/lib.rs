@@ -41,7 +41,6 @@ pub use sweep::SWEEP_INTERVAL;
 pub struct MongoStore {
     server: server::Server,
     totals: Arc<totals::Totals>,
-    rarity: Arc<names::Rarity>,
     /// Set once it is known that there has been an admin, which stays true.
     had_admin: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,

@@ -1,8 +1,7 @@
 //! Pages of live users, with and without a search.
 //!
-//! A page is found through an index that holds all the question needs, and only its own users are read. A search of three
-//! code points and more goes through the rarest of its pieces; what is longer than a piece is compared with the whole term
-//! in the index. A search of one or two code points goes through all usernames in an index.
+//! A page is found through an index that holds all the question needs, and only its own users are read. The matches of a
+//! search are a range of such an index, whatever the term's length.
 
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use roster_domain::entities::{Page, User};
@@ -32,7 +31,7 @@ impl MongoStore {
             }
             // The count leaves marks, by which the page is found.
             None => (self.live_total().await?, self.live_page(query.page).await?),
-            Some(term) => self.found(self.search(term), query.page).await?,
+            Some(term) => self.found(search(term), query.page).await?,
         };
         let mut items: Vec<User> = found.iter().filter_map(|found| document::user(found)).collect();
         items.sort_unstable_by_key(|user| user.id);
@@ -46,28 +45,15 @@ impl MongoStore {
         self.documents(ids, document::user_fields()).await
     }
 
-    /// What finds the users of a search, and through which index.
-    fn search(&self, term: &SearchTerm) -> List {
-        let folded = term.folded();
-        let contains = doc! { "$regex": names::literal_pattern(folded) };
-        let Some(rarest) = self.rarity.rarest(folded) else {
-            let filter = doc! { "is_deleted": false, "roster.folded": contains };
-            return List { filter, sort: by_id(), index: indexes::NAMES };
-        };
-        let mut filter = doc! { "roster.trigrams": rarest, "is_deleted": false };
-        if names::is_longer_than_a_piece(folded) {
-            filter.insert("roster.folded", contains);
-        }
-        List { filter, sort: by_id(), index: indexes::TRIGRAMS }
-    }
-
     /// A page of a search, and how many it finds in all.
     async fn found(&self, list: List, page: PageRequest) -> Result<(u64, Vec<RawDocumentBuf>), Failure> {
-        let first = self.ids_of(list.clone(), 0, FEW + 1).await?;
+        // In no order, in which the server would have to look at all of them first.
+        let mut first = self.ids_of(List { sort: doc! {}, ..list.clone() }, 0, FEW + 1).await?;
         let matches = first.len() as u64;
         if matches > FEW {
             return self.found_among_many(list, page).await;
         }
+        first.sort_unstable_by_key(Bson::as_object_id);
         let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
         let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
         let page = first.into_iter().skip(offset).take(limit).collect();
@@ -140,6 +126,15 @@ impl MongoStore {
         };
         self.server.find(find, DEADLINE).await
     }
+}
+
+/// What finds the users of a search.
+fn search(term: &SearchTerm) -> List {
+    let filter = doc! {
+        "roster.suffixes": { "$regex": names::beginning_with(term.folded()) },
+        "is_deleted": false,
+    };
+    List { filter, sort: by_id(), index: indexes::SUFFIXES }
 }
 
 fn by_id() -> Document {

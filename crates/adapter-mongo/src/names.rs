@@ -1,14 +1,10 @@
-//! Names as the indexes hold them: keys that are unique, and the pieces of usernames that searches go by.
+//! Names as the indexes hold them: keys that are unique, and the ends of usernames that searches go by.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 
-use mongodb::bson::{Bson, Document, doc};
-use roster_domain::values::{Email, Username};
-
-/// How many code points a piece of a username has.
-const PIECE: usize = 3;
+use mongodb::bson::{Document, doc};
+use roster_domain::values::{Email, SearchTerm, Username};
 
 /// What is kept of an email besides itself.
 pub(crate) fn email_fields(email: &Email) -> Document {
@@ -17,30 +13,37 @@ pub(crate) fn email_fields(email: &Email) -> Document {
 
 /// What is kept of a username besides itself.
 pub(crate) fn username_fields(username: &Username) -> Document {
-    let folded = username.folded();
-    let trigrams: Vec<Bson> = trigrams(&folded).into_iter().map(Bson::from).collect();
     doc! {
         "roster.of.username": username.as_str(),
         "roster.username_key": username.key(),
-        "roster.folded": folded,
-        "roster.trigrams": trigrams,
+        "roster.suffixes": suffixes(&username.folded()).into_iter().collect::<Vec<_>>(),
     }
 }
 
-/// All pieces of three code points of a folded text, each once.
-pub(crate) fn trigrams(folded: &str) -> BTreeSet<&str> {
-    let starts: Vec<usize> = folded.char_indices().map(|(at, _)| at).chain([folded.len()]).collect();
-    starts.windows(PIECE + 1).map(|window| &folded[window[0]..window[PIECE]]).collect()
+/// How many code points a folded term has at most: of one code point, folding makes up to three.
+const LONGEST_TERM: usize = 3 * SearchTerm::MAX;
+
+/// So many code points of a username are searched. Ours are far shorter; the FastAPI service took any length.
+const SEARCHED: usize = 4_096;
+
+/// The ends of a folded username, from the whole of it to its last code point, each as far as a term can reach: the name
+/// contains a term where one of them begins with the term.
+fn suffixes(folded: &str) -> BTreeSet<&str> {
+    let ends = folded.char_indices().take(SEARCHED).map(|(start, _)| &folded[start..]);
+    ends.map(|end| match end.char_indices().nth(LONGEST_TERM) {
+        Some((length, _)) => &end[..length],
+        None => end,
+    })
+    .collect()
 }
 
-/// Whether a folded term is more than one piece, so that a name which has its pieces need not have the term.
-pub(crate) fn is_longer_than_a_piece(folded: &str) -> bool {
-    folded.chars().nth(PIECE).is_some()
-}
-
-/// A regular expression that a text matches where it contains the literal: whatever could mean something is escaped.
-pub(crate) fn literal_pattern(literal: &str) -> String {
-    let mut pattern = String::with_capacity(2 * literal.len());
+/// A regular expression that a text matches where it begins with the literal: whatever could mean something is escaped.
+///
+/// To the server it is a range of an index, and nothing is left to compare. Only a NUL, which it has to be told by an
+/// escape, ends the range before the literal does.
+pub(crate) fn beginning_with(literal: &str) -> String {
+    let mut pattern = String::with_capacity(1 + 2 * literal.len());
+    pattern.push('^');
     for c in literal.chars() {
         if c.is_ascii_control() {
             // A pattern can't hold a NUL as it is. Writing to a `String` can't fail.
@@ -55,58 +58,33 @@ pub(crate) fn literal_pattern(literal: &str) -> String {
     pattern
 }
 
-/// How often pieces occur in a sample of the usernames: which piece of a term leads to the fewest users.
-///
-/// It decides how fast a search is, and nothing of what it finds.
-#[derive(Debug, Default)]
-pub(crate) struct Rarity(Mutex<HashMap<String, u32>>);
-
-impl Rarity {
-    pub(crate) fn learn<'a>(&self, sample: impl Iterator<Item = &'a str>) {
-        let mut counts = HashMap::new();
-        for trigram in sample {
-            match counts.get_mut(trigram) {
-                Some(count) => *count += 1,
-                None => drop(counts.insert(trigram.to_owned(), 1)),
-            }
-        }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
-    }
-
-    /// The rarest piece of a folded term; `None` where it is too short to have one.
-    pub(crate) fn rarest<'a>(&self, folded: &'a str) -> Option<&'a str> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        trigrams(folded).into_iter().min_by_key(|trigram| counts.get(*trigram).copied().unwrap_or(0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_taken_apart_into_pieces_of_three_code_points_each_once() {
-        assert_eq!(trigrams("añnaañn").into_iter().collect::<Vec<_>>(), ["aañ", "añn", "naa", "ñna"]);
-        assert!(trigrams("añ").is_empty());
-        assert_eq!(trigrams("🦀cr").len(), 1);
+    fn a_name_has_an_end_for_each_of_its_code_points() {
+        assert_eq!(suffixes("añ🦀").into_iter().collect::<Vec<_>>(), ["añ🦀", "ñ🦀", "🦀"]);
+        assert!(suffixes("").is_empty());
     }
 
     #[test]
-    fn only_a_term_of_four_code_points_is_longer_than_a_piece() {
-        assert!(!is_longer_than_a_piece("🦀ña"));
-        assert!(is_longer_than_a_piece("🦀ñaa"));
+    fn ends_are_as_long_as_the_longest_term_and_bounded_in_number() {
+        for widest in ["ΐ", "ﬃ", "ᾷ"] {
+            let term = SearchTerm::parse(&widest.repeat(SearchTerm::MAX)).unwrap().unwrap();
+            assert!(term.folded().chars().count() <= LONGEST_TERM, "{widest}");
+        }
+        let mut name = String::new();
+        for number in 0..10_000 {
+            write!(name, "{number:04}").unwrap();
+        }
+        let ends = suffixes(&name);
+        assert_eq!(ends.iter().map(|end| end.len()).max(), Some(LONGEST_TERM));
+        assert!(ends.len() <= SEARCHED);
     }
 
     #[test]
     fn nothing_in_a_literal_is_a_pattern() {
-        assert_eq!(literal_pattern("a.b*[é]\0"), "a\\.b\\*\\[é\\]\\x00");
-    }
-
-    #[test]
-    fn the_piece_that_the_sample_has_seen_least_leads() {
-        let rarity = Rarity::default();
-        rarity.learn(["use", "use", "ser", "er1", "use", "ser"].into_iter());
-        assert_eq!(rarity.rarest("user1"), Some("er1"));
-        assert_eq!(rarity.rarest("us"), None);
+        assert_eq!(beginning_with("a.b*[é]\0"), "^a\\.b\\*\\[é\\]\\x00");
     }
 }

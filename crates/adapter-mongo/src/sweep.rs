@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{RawDocumentBuf, doc};
 use roster_domain::ports::Unavailable;
 
-use crate::server::{Failure, JOB_DEADLINE};
 use crate::{MongoStore, document};
 
 /// How often [`MongoStore::upkeep`] is to run, so that what others wrote is found within a minute.
@@ -19,14 +17,11 @@ const TURN: Duration = Duration::from_secs(35);
 /// How many changed users one sweep takes at most; the next takes on.
 const CHANGED: i64 = 10_000;
 
-/// How many users' names tell which pieces are rare.
-const SAMPLE: i32 = 2_000;
-
 impl MongoStore {
-    /// What each instance needs for itself, and a [`sweep`](Self::sweep) where no instance has begun one for a while.
+    /// A [`sweep`](Self::sweep) where no instance has begun one for a while.
     pub async fn upkeep(&self) -> Result<(), Unavailable> {
         let Some(turn) = self.take("sweep", TURN).await? else {
-            return Ok(self.learn_rarity().await?);
+            return Ok(());
         };
         let swept = self.sweep().await;
         if swept.is_err() {
@@ -37,8 +32,7 @@ impl MongoStore {
     }
 
     /// Adopts users that the FastAPI service or somebody with a shell wrote, makes new keys for names that were changed so,
-    /// notices users that were deleted or restored so, removes tombstones that a crash left, makes indexes that are missing,
-    /// and learns which pieces of usernames are rare.
+    /// notices users that were deleted or restored so, removes tombstones that a crash left, and makes indexes that are missing.
     ///
     /// Any number of instances may do it at once. It reads all users, so it takes a second for a million of them.
     pub async fn sweep(&self) -> Result<(), Unavailable> {
@@ -55,26 +49,6 @@ impl MongoStore {
         }
         report(&refused);
         self.had_admin().await?;
-        self.learn_rarity().await?;
-        Ok(())
-    }
-
-    async fn learn_rarity(&self) -> Result<(), Failure> {
-        let users = self.server.users.clone();
-        let sample: Vec<RawDocumentBuf> = self
-            .server
-            .run_within(JOB_DEADLINE, async move {
-                let sample = [
-                    doc! { "$sample": { "size": SAMPLE } },
-                    doc! { "$project": { "_id": 0, "roster.trigrams": 1 } },
-                ];
-                let cursor =
-                    users.aggregate(sample).with_type::<RawDocumentBuf>().max_time(JOB_DEADLINE).await?;
-                futures_util::TryStreamExt::try_collect(cursor).await
-            })
-            .await?;
-        let trigrams = sample.iter().filter_map(|found| document::roster(found)?.get_array("trigrams").ok());
-        self.rarity.learn(trigrams.flatten().filter_map(|trigram| trigram.ok()?.as_str()));
         Ok(())
     }
 }

@@ -203,8 +203,7 @@ fn adoption(id: ObjectId, found: &RawDocument, entries: &HashMap<ObjectId, Trash
         None => set.extend(doc! {
             "roster.of.username": as_read(found, "username"),
             "roster.username_key": remove(),
-            "roster.folded": remove(),
-            "roster.trigrams": remove(),
+            "roster.suffixes": remove(),
         }),
     }
     let filter = doc! { "_id": id, "roster.tombstone": { "$ne": true } };
