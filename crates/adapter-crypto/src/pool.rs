@@ -12,6 +12,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use crossbeam_channel::Sender;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use roster_domain::ports::HashError;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -30,6 +31,43 @@ pub(crate) struct Pool {
     jobs: Sender<Job>,
     patience: Duration,
     deadline: Duration,
+    meters: Meters,
+}
+
+/// What is counted, where somebody has asked for it before the pool was started.
+#[derive(Debug, Clone)]
+struct Meters {
+    waiting: Gauge,
+    wait: Histogram,
+    run: Histogram,
+    refused: Counter,
+}
+
+impl Meters {
+    fn new() -> Self {
+        Self {
+            waiting: gauge!("roster_hash_waiting"),
+            wait: histogram!("roster_hash_wait_seconds"),
+            run: histogram!("roster_hash_run_seconds"),
+            refused: counter!("roster_hash_refused_total"),
+        }
+    }
+}
+
+/// Something that waits for a thread, and is counted as such until this is dropped.
+struct Waiting(Gauge);
+
+impl Waiting {
+    fn begin(count: &Gauge) -> Self {
+        count.increment(1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
 }
 
 /// The work panicked. The panic's own message went to standard error.
@@ -64,7 +102,7 @@ impl Pool {
         }
         let places = Semaphore::new(threads.get().saturating_add(queue).min(Semaphore::MAX_PERMITS));
         let turns = Arc::new(Semaphore::new(2 * threads.get()));
-        Ok(Self { places, turns, jobs, patience, deadline })
+        Ok(Self { places, turns, jobs, patience, deadline, meters: Meters::new() })
     }
 
     /// Does the work on one of the threads, and tells it when its time is over. It is not begun any more where nobody waits
@@ -73,7 +111,20 @@ impl Pool {
         &self,
         work: impl FnOnce(Instant) -> T + Send + 'static,
     ) -> Result<T, HashError> {
+        let done = self.run_in_turn(work).await;
+        if matches!(done, Err(HashError::Overloaded)) {
+            self.meters.refused.increment(1);
+        }
+        done
+    }
+
+    async fn run_in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Instant) -> T + Send + 'static,
+    ) -> Result<T, HashError> {
         let now = Instant::now();
+        let waiting = Waiting::begin(&self.meters.waiting);
+        let Meters { wait, run, .. } = self.meters.clone();
         let end = now + self.deadline;
         let _place = match timeout_at(end.min(now + self.patience), self.places.acquire()).await {
             Ok(Ok(place)) => place,
@@ -88,12 +139,18 @@ impl Pool {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || {
             let _turn = turn;
+            drop(waiting);
             if answer.is_closed() {
                 return;
             }
-            let late = Instant::now() >= end;
+            let began = Instant::now();
+            wait.record(began - now);
+            let result = if began >= end { Err(HashError::Overloaded) } else { Ok(work(end)) };
+            if result.is_ok() {
+                run.record(began.elapsed());
+            }
             // Nobody takes the answer where the caller has given up meanwhile.
-            let _ = answer.send(if late { Err(HashError::Overloaded) } else { Ok(work(end)) });
+            let _ = answer.send(result);
         });
         self.jobs.send(job).map_err(|_| HashError::Failed(Box::new(NoThreads)))?;
         match timeout_at(end, answered).await {

@@ -62,6 +62,11 @@ impl FolderImages {
 }
 
 impl FolderImages {
+    /// Tries whether the folder is there, and is the one that was. It writes nothing.
+    pub async fn probe(&self) -> Result<(), Unavailable> {
+        self.run(|_, _| Ok(())).await
+    }
+
     /// Runs what waits for the disk, in the folder that lies at the path now.
     async fn run<T: Send + 'static>(
         &self,

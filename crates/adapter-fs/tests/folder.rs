@@ -24,6 +24,19 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
+async fn a_probe_tells_a_folder_that_is_gone_until_it_is_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, elsewhere) = (parent.path().join("images"), parent.path().join("elsewhere"));
+    let images = FolderImages::open(&folder).unwrap();
+    images.probe().await.unwrap();
+    fs::rename(&folder, &elsewhere).unwrap();
+    assert!(images.probe().await.is_err());
+    assert!(!folder.exists(), "none is made");
+    fs::rename(&elsewhere, &folder).unwrap();
+    images.probe().await.unwrap();
+}
+
+#[tokio::test]
 async fn only_the_server_may_read_what_it_stores() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("data/images");

@@ -26,7 +26,8 @@ mod users;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use roster_domain::ports::{Clock, Ids};
+use mongodb::bson::doc;
+use roster_domain::ports::{Clock, Ids, Unavailable};
 
 pub use adoption::Conflicts;
 pub use connect::ConnectError;
@@ -45,4 +46,13 @@ pub struct MongoStore {
     had_admin: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+}
+
+impl MongoStore {
+    /// Tries whether there is a server that answers and takes writes: where it is a replica set, its primary.
+    pub async fn probe(&self) -> Result<(), Unavailable> {
+        let database = self.server.database.clone();
+        self.server.run(async move { database.run_command(doc! { "ping": 1 }).await }).await?;
+        Ok(())
+    }
 }

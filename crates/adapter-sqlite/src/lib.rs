@@ -35,6 +35,7 @@ pub use open::OpenError;
 
 use home::Home;
 use readers::Readers;
+use roster_domain::ports::Unavailable;
 use writer::Writer;
 
 /// How long a write may wait before it begins, and a page may take.
@@ -63,6 +64,11 @@ impl SqliteStore {
         let readers = Arc::new(Readers::new(path, DEADLINE).map_err(unseen)?);
         let writer = Writer::start(connection, home, WRITE_QUEUE, DEADLINE).map_err(OpenError::Thread)?;
         Ok(Self { readers, writer })
+    }
+
+    /// Tries whether the file is where it was and can be read. It waits for the disk on a thread of its own, and writes nothing.
+    pub async fn probe(&self) -> Result<(), Unavailable> {
+        self.readers.probe().await
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Readers {
     idle: Mutex<Vec<Connection>>,
     keep: usize,
     pages: Arc<Semaphore>,
+    /// One at a time, in nobody's way: neither long pages nor a disk that hangs take more of the other.
+    probes: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -47,6 +49,7 @@ impl Readers {
             idle: Mutex::new(Vec::new()),
             keep: cores + 1 + pages,
             pages: Arc::new(Semaphore::new(pages)),
+            probes: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -65,19 +68,43 @@ impl Readers {
     ) -> Result<T, Unavailable> {
         let end = now() + self.deadline;
         let this = Arc::clone(self);
+        self.on_thread(&self.pages, move || {
+            this.on_connection(|connection| {
+                connection.progress_handler(STEPS, Some(move || now() >= end))?;
+                let transaction = connection.unchecked_transaction()?;
+                let answer = read(&transaction)?;
+                drop(transaction);
+                connection.progress_handler(0, None::<fn() -> bool>)?;
+                Ok(answer)
+            })
+        })
+        .await
+    }
+
+    /// Tries whether the file is where it was and can be read, on a thread for that.
+    pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Unavailable> {
+        let this = Arc::clone(self);
+        self.on_thread(&self.probes, move || {
+            this.home.check()?;
+            this.on_connection(|connection| {
+                connection.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |_| Ok(()))
+            })
+        })
+        .await
+    }
+
+    /// Reads on a thread, within the deadline.
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        threads: &Arc<Semaphore>,
+        read: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Unavailable> {
         let reading = async {
-            let permit = Arc::clone(&self.pages).acquire_owned().await.map_err(|_| Fault::Closing)?;
+            let permit = Arc::clone(threads).acquire_owned().await.map_err(|_| Fault::Closing)?;
             let reading = tokio::task::spawn_blocking(move || {
                 // Held by the thread, not by who waits for it: a disk that hangs holds up so many threads and no more.
                 let _permit = permit;
-                this.on_connection(|connection| {
-                    connection.progress_handler(STEPS, Some(move || now() >= end))?;
-                    let transaction = connection.unchecked_transaction()?;
-                    let answer = read(&transaction)?;
-                    drop(transaction);
-                    connection.progress_handler(0, None::<fn() -> bool>)?;
-                    Ok(answer)
-                })
+                read()
             });
             match reading.await {
                 Ok(answer) => answer,

@@ -45,6 +45,19 @@ async fn what_was_written_is_there_when_the_file_is_opened_again() {
     assert_eq!((credentials.user_id, total(&store).await), (ann.id, 1));
 }
 
+#[tokio::test]
+async fn a_probe_tells_a_file_that_was_moved_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, elsewhere) = (folder.path().join("roster.db"), folder.path().join("elsewhere"));
+    let store = SqliteStore::open(&file).unwrap();
+    store.probe().await.unwrap();
+    std::fs::rename(&file, &elsewhere).unwrap();
+    let cause = store.probe().await.unwrap_err().source.to_string();
+    assert!(cause.contains("was deleted or replaced"), "{cause}");
+    std::fs::rename(&elsewhere, &file).unwrap();
+    store.probe().await.unwrap();
+}
+
 #[test]
 fn a_folder_that_can_not_be_made_is_told() {
     let folder = tempfile::tempdir().unwrap();

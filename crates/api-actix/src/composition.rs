@@ -21,6 +21,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep};
 
 use crate::jobs::Upkeep;
+use crate::metrics::measured;
+use crate::readiness::Probe;
 use crate::secret_key::{self, SecretKeyError};
 use crate::settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
 use crate::system::{RandomIds, SystemClock};
@@ -40,6 +42,8 @@ pub(crate) struct Composition {
     pub(crate) image_addresses: HashMap<StoreName, String>,
     /// Tells in the log which image stores are out of reach. Nobody has to wait for it.
     pub(crate) probe: BoxFuture<'static, ()>,
+    /// Every store that requests need.
+    pub(crate) probes: Vec<Probe>,
 }
 
 /// What could not be opened.
@@ -74,15 +78,26 @@ impl CompositionError {
 pub(crate) async fn compose(settings: &Settings) -> Result<Composition, CompositionError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
-    let Store { users, trash, removals, upkeep } = match &settings.database {
+    let Store { users, trash, removals, upkeep, probe } = match &settings.database {
         Database::Sqlite(file) => {
-            Store::new(&Arc::new(SqliteStore::open(file).map_err(CompositionError::Sqlite)?), None)
+            let store = Arc::new(SqliteStore::open(file).map_err(CompositionError::Sqlite)?);
+            let probed = Arc::clone(&store);
+            let probe = Probe::new("SQLite", move || {
+                let store = Arc::clone(&probed);
+                async move { store.probe().await }
+            });
+            Store::new(&store, None, probe)
         }
         Database::MongoDb(url) => {
             let store = connect(url, &settings.database_name, &clock, &ids).await;
             let store = Arc::new(store.map_err(CompositionError::MongoDb)?);
             let upkeep = upkeep_of(Arc::clone(&store));
-            Store::new(&store, Some(upkeep))
+            let probed = Arc::clone(&store);
+            let probe = Probe::new("MongoDB", move || {
+                let store = Arc::clone(&probed);
+                async move { store.probe().await }
+            });
+            Store::new(&store, Some(upkeep), probe)
         }
     };
     let images = ImageStores::open(&settings.images).await.map_err(CompositionError::Images)?;
@@ -99,6 +114,8 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
     })
     .map_err(CompositionError::Hasher)?;
     let image_addresses = images.addresses();
+    let mut probes = images.probes();
+    probes.insert(0, probe);
     let ports = Ports {
         users,
         trash,
@@ -111,6 +128,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         clock,
         ids: Arc::clone(&ids),
     };
+    let ports = if settings.metrics.is_some() { measured(ports) } else { ports };
     let rules = Rules { admin_sign_up: settings.admin_sign_up, trash_retention: settings.trash_retention };
     Ok(Composition {
         roster: Arc::new(Roster::new(ports, rules)),
@@ -118,7 +136,8 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         secret_key_file,
         upkeep,
         image_addresses,
-        probe: Box::pin(probe(images.buckets)),
+        probe: Box::pin(try_buckets(images.buckets)),
+        probes,
     })
 }
 
@@ -126,6 +145,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
 struct ImageStores {
     default: Arc<dyn ImageStore>,
     s3: Option<Arc<dyn ImageStore>>,
+    folder: Option<FolderImages>,
     buckets: Vec<OpenBucket>,
 }
 
@@ -139,27 +159,46 @@ impl ImageStores {
     async fn open(images: &Images) -> Result<Self, roster_adapter_fs::OpenError> {
         match images {
             Images::Folder { folder, s3 } => {
-                let default = Arc::new(FolderImages::open(folder)?);
-                let Some(s3) = s3 else { return Ok(Self { default, s3: None, buckets: Vec::new() }) };
+                let folder = FolderImages::open(folder)?;
+                let (default, folder) = (Arc::new(folder.clone()), Some(folder));
+                let Some(s3) = s3 else { return Ok(Self { default, s3: None, folder, buckets: Vec::new() }) };
                 let uploads = OpenBucket::new(&connect_to_s3(s3).await, s3, &s3.uploads);
-                Ok(Self { default, s3: Some(uploads.store()), buckets: vec![uploads] })
+                Ok(Self { default, s3: Some(uploads.store()), folder, buckets: vec![uploads] })
             }
             Images::S3 { bucket, s3 } => {
                 let connection = connect_to_s3(s3).await;
                 let default = OpenBucket::new(&connection, s3, bucket);
                 if *bucket == s3.uploads {
                     let store = default.store();
-                    return Ok(Self { default: Arc::clone(&store), s3: Some(store), buckets: vec![default] });
+                    let buckets = vec![default];
+                    return Ok(Self { default: Arc::clone(&store), s3: Some(store), folder: None, buckets });
                 }
                 let uploads = OpenBucket::new(&connection, s3, &s3.uploads);
                 let (default_store, s3) = (default.store(), Some(uploads.store()));
-                Ok(Self { default: default_store, s3, buckets: vec![default, uploads] })
+                Ok(Self { default: default_store, s3, folder: None, buckets: vec![default, uploads] })
             }
         }
     }
 
     fn addresses(&self) -> HashMap<StoreName, String> {
         self.buckets.iter().map(|bucket| (bucket.store.name(), bucket.address.clone())).collect()
+    }
+
+    fn probes(&self) -> Vec<Probe> {
+        let folder = self.folder.clone().map(|folder| {
+            Probe::new("image folder", move || {
+                let folder = folder.clone();
+                async move { folder.probe().await }
+            })
+        });
+        let buckets = self.buckets.iter().map(|bucket| {
+            let store = Arc::clone(&bucket.store);
+            Probe::new("image store", move || {
+                let store = Arc::clone(&store);
+                async move { store.probe().await }
+            })
+        });
+        folder.into_iter().chain(buckets).collect()
     }
 }
 
@@ -185,7 +224,7 @@ async fn connect_to_s3(s3: &S3Settings) -> Connection {
 }
 
 /// Tries the buckets. Accounts work without them, so that they keep nobody from starting.
-async fn probe(buckets: Vec<OpenBucket>) {
+async fn try_buckets(buckets: Vec<OpenBucket>) {
     join_all(buckets.iter().map(|OpenBucket { store, .. }| async {
         let name = store.name();
         let name = name.as_str();
@@ -207,15 +246,20 @@ struct Store {
     trash: Arc<dyn Trash>,
     removals: Arc<dyn ImageRemovals>,
     upkeep: Option<Upkeep>,
+    probe: Probe,
 }
 
 impl Store {
-    fn new<S: Users + Trash + ImageRemovals + 'static>(store: &Arc<S>, upkeep: Option<Upkeep>) -> Self {
+    fn new<S>(store: &Arc<S>, upkeep: Option<Upkeep>, probe: Probe) -> Self
+    where
+        S: Users + Trash + ImageRemovals + 'static,
+    {
         Self {
             users: Arc::clone(store) as _,
             trash: Arc::clone(store) as _,
             removals: Arc::clone(store) as _,
             upkeep,
+            probe,
         }
     }
 }

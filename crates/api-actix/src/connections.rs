@@ -19,6 +19,7 @@ use actix_web::error::PayloadError;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
+use metrics::{Gauge, gauge};
 use tokio::time::{Instant, sleep};
 
 use crate::stream::Metered;
@@ -35,13 +36,20 @@ pub(crate) struct Patience {
 }
 
 /// The connections that are open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Connections {
     /// Those that were opened since the last look.
     opened: Mutex<Vec<Weak<Connection>>>,
+    /// How many there are, where anybody wants to know.
+    count: Gauge,
 }
 
 impl Connections {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { opened: Mutex::default(), count: gauge!("roster_http_connections") }
+    }
+
     /// Takes note of a connection that was opened. It is forgotten when its stream is dropped.
     pub(crate) fn open(&self, io: actix_web::rt::net::TcpStream) -> io::Result<Metered> {
         io.set_nodelay(true)?;
@@ -52,7 +60,9 @@ impl Connections {
             answering: AtomicBool::new(false),
             wants_body: AtomicBool::new(false),
             reader: AtomicWaker::new(),
+            count: self.count.clone(),
         });
+        connection.count.increment(1);
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&connection));
         Ok(Metered::new(io, connection))
     }
@@ -84,6 +94,13 @@ pub(crate) struct Connection {
     wants_body: AtomicBool,
     /// What would read if it might.
     reader: AtomicWaker,
+    count: Gauge,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.count.decrement(1);
+    }
 }
 
 impl Connection {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use metrics::counter;
 use roster_domain::ports::{Ids, Unavailable};
 use roster_domain::use_cases::{PURGE_BATCH, RemovalProgress};
 use roster_domain::{Chain, Error, Roster};
@@ -112,17 +113,21 @@ where
     R: FnMut() -> F,
     F: Future<Output = Result<(), Error>>,
 {
+    let [ok, failed] =
+        ["ok", "failed"].map(|outcome| counter!("roster_job_runs_total", "job" => job, "outcome" => outcome));
     let mut failures: u32 = 0;
     loop {
         let panicked = |_| Err(Error::Internal("it panicked".into()));
         match AssertUnwindSafe(run()).catch_unwind().await.unwrap_or_else(panicked) {
             Ok(()) => {
+                ok.increment(1);
                 if failures > 0 {
                     tracing::info!(event = "job works again", job, failures);
                 }
                 failures = 0;
             }
             Err(error) => {
+                failed.increment(1);
                 if failures == 0 {
                     tracing::warn!(event = "job failed", job, error = %Chain(&error));
                 } else {

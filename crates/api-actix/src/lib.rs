@@ -8,6 +8,8 @@
 //! - `connections`: closes those that hold their place for nothing.
 //! - `stream`: what is read of a connection, and when.
 //! - `jobs`: what is done beside the requests.
+//! - `metrics`: what is counted, where somebody wants to know.
+//! - `readiness`: whether the stores are well.
 
 mod announce;
 mod composition;
@@ -16,6 +18,8 @@ pub mod http;
 mod jobs;
 mod listen;
 mod logging;
+mod metrics;
+mod readiness;
 mod secret_key;
 pub mod server;
 mod serving;

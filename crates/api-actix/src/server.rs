@@ -14,7 +14,7 @@ use roster_domain::ports::Ids;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::announce::announce;
 use crate::composition::{Composition, compose};
@@ -23,6 +23,7 @@ use crate::http::AppState;
 use crate::jobs::{Jobs, Upkeep};
 use crate::listen::listen;
 use crate::logging;
+use crate::metrics::Metrics;
 use crate::serving::{Deadlines, serve};
 use crate::settings::{Host, Settings};
 
@@ -42,8 +43,8 @@ const PATIENCE: Patience = Patience {
     look_every: Duration::from_secs(2),
 };
 
-/// How long requests may take to end after the stop, and how long all that they began, their time included. It is what
-/// container engines grant before they kill.
+/// How long requests may take to end once nobody listens any more, and how long all that they began, their time included. It
+/// is what container engines grant before they kill, where the stop is not delayed.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(8);
 const ALL_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -64,6 +65,15 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The address for metrics is not to be had.
+    #[error("can't listen on METRICS_ADDRESS {address}")]
+    Metrics {
+        /// `METRICS_ADDRESS`.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
     /// Something that the settings name could not be opened.
     #[error(transparent)]
     Composition(#[from] CompositionError),
@@ -77,6 +87,8 @@ pub struct Application {
     roster: Arc<Roster>,
     ids: Arc<dyn Ids>,
     upkeep: Option<Upkeep>,
+    metrics: Option<Metrics>,
+    stop_delay: Duration,
 }
 
 impl Application {
@@ -87,14 +99,22 @@ impl Application {
         let listeners = listen(&settings.host, settings.port).await.map_err(unbound)?;
         let addresses =
             listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(unbound)?;
-        let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe } =
+        // Before anything is made that counts.
+        let unbound = |address| move |source| StartError::Metrics { address, source };
+        let metrics = settings.metrics.map(|address| Metrics::start(address).map_err(unbound(address)));
+        let metrics = metrics.transpose()?;
+        let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe, probes } =
             compose(settings).await?;
         announce(settings, secret_key_file.as_deref());
         tokio::spawn(probe);
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
             .with_cors_origins(settings.cors_origins.clone())
-            .with_image_addresses(image_addresses);
-        Ok(Self { listeners, addresses, state: web::Data::new(state), roster, ids, upkeep })
+            .with_image_addresses(image_addresses)
+            .with_probes(probes);
+        let state = if metrics.is_some() { state.with_metrics() } else { state };
+        let stop_delay = settings.stop_delay;
+        let state = web::Data::new(state);
+        Ok(Self { listeners, addresses, state, roster, ids, upkeep, metrics, stop_delay })
     }
 
     /// Where it listens.
@@ -121,9 +141,9 @@ impl Application {
 
     /// Serves until `stop`. Requests that have begun are answered.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, addresses, state, roster, ids, upkeep } = self;
+        let Self { listeners, addresses, state, roster, ids, upkeep, metrics, stop_delay } = self;
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        let connections = Arc::new(Connections::default());
+        let connections = Arc::new(Connections::new());
         let builder = Server::build()
             .workers(workers)
             .max_concurrent_connections(connections_per_worker(workers))
@@ -135,12 +155,20 @@ impl Application {
         let mut server = spawn(server);
         let watching = spawn(async move { connections.watch(PATIENCE).await });
         let jobs = Jobs::start(&roster, &ids, upkeep);
+        if let Some(metrics) = metrics {
+            metrics.serve()?;
+        }
         for address in addresses {
             tracing::info!(event = "listening", %address, "listening on http://{address}");
         }
         let ended = tokio::select! {
             ended = &mut server => Some(ended),
-            () = stop => None,
+            () = async {
+                stop.await;
+                // Whoever sends requests here is told first, and given time to see it.
+                state.begin_to_stop();
+                sleep(stop_delay).await;
+            } => None,
         };
 
         let deadline = Instant::now() + ALL_ENDS_WITHIN;

@@ -102,6 +102,7 @@ fn out_of_the_box_it_says_what_is_open_and_answers() {
     }
     let key = fs::read_to_string(folder.path().join("data/secret_key")).unwrap();
     assert!(!log.contains(key.trim()), "the key is not logged");
+    assert!(!log.contains("metrics"), "nobody asked for them: {log}");
 
     let mut stream = TcpStream::connect(&running.address).unwrap();
     stream.write_all(b"GET /health HTTP/1.1\r\nHost: roster\r\nConnection: close\r\n\r\n").unwrap();
@@ -146,6 +147,16 @@ fn a_port_in_use_is_one_line_and_exit_code_1_and_nothing_is_made() {
     let port = other.local_addr().unwrap().port().to_string();
     let (code, line) = refused(roster(folder.path()).env("PORT", &port));
     assert!(code == 1 && line.contains(&format!("HOST 127.0.0.1, PORT {port}")), "{code} {line}");
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_port_for_metrics_in_use_is_one_line_and_exit_code_1_and_nothing_is_made() {
+    let folder = TempDir::new().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let (code, line) = refused(roster(folder.path()).env("METRICS_ADDRESS", &address));
+    assert!(code == 1 && line.contains(&format!("METRICS_ADDRESS {address}")), "{code} {line}");
     assert!(!folder.path().join("data").exists());
 }
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -41,4 +41,25 @@ async fn a_look_up_that_finds_no_idle_connection_opens_another() {
     let (store, _folder) = store();
     let nested = store.readers.look_up(|_| Ok(store.readers.look_up(count_to(5)).unwrap()));
     assert_eq!(nested.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_probe_does_not_wait_for_pages() {
+    let (store, _folder) = store();
+    let mut pages = tokio::task::JoinSet::new();
+    // More than there are threads for, and none ends before its sender is gone.
+    let go_on: Vec<_> = std::iter::repeat_with(|| {
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let readers = Arc::clone(&store.readers);
+        pages.spawn(async move { readers.page(move |_| Ok(may_go_on.recv())).await });
+        go_on
+    })
+    .take(8)
+    .collect();
+    tokio::task::yield_now().await;
+    store.probe().await.unwrap();
+    drop(go_on);
+    while let Some(page) = pages.join_next().await {
+        assert!(page.unwrap().unwrap().is_err(), "its sender is gone");
+    }
 }

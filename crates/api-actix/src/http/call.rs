@@ -11,7 +11,7 @@ use roster_domain::{Error, Roster};
 use serde_json::{Map, Value};
 
 use super::error::Refusal;
-use super::middleware::Request;
+use super::middleware::{Request, log_look};
 use super::validation::{QueryFields, read_object};
 use super::{AppState, Limits};
 
@@ -123,6 +123,13 @@ impl Call {
         let task = use_case(Arc::clone(&self.state.roster));
         let task = self.state.tasks.spawn_on(task, &self.state.runtime);
         Ok(task.await.map_err(|panic| Error::Internal(panic.into()))??)
+    }
+
+    /// Whether requests are to be sent here. It looks to the end, even if the client goes.
+    pub(super) async fn is_ready(&self) -> Result<bool, Refusal> {
+        let (state, id) = (self.state.clone(), self.id);
+        let look = async move { state.readiness.look(|faults| log_look(&state.outages, faults, id)).await };
+        Ok(self.state.runtime.spawn(look).await.map_err(|panic| Error::Internal(panic.into()))?)
     }
 
     /// A body without a type is taken for JSON.

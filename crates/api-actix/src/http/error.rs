@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Unreadable,
     #[error("no such path")]
     UnknownPath,
+    #[error("not ready")]
+    NotReady,
 }
 
 /// What an outage is the fault of.
@@ -70,6 +72,7 @@ impl Refusal {
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time"),
             Self::Unreadable => (StatusCode::BAD_REQUEST, "There was an error parsing the body"),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "Not Found"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         }
     }
 }

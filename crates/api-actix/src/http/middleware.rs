@@ -11,6 +11,7 @@ use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::Error;
+use roster_domain::ports::Unavailable;
 use roster_domain::values::{RequestId, UserId};
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ use super::error::{Blame, Refusal};
 use super::outages::{Outages, Over};
 use super::routes::Endpoint;
 use crate::connections::{Connection, Sending, sending};
+use crate::metrics::{self, Requests};
 
 /// The header that tells a request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,8 +52,9 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
     let started = Instant::now();
-    let id = request.app_data::<web::Data<AppState>>().map(|state| state.ids.request_id());
-    let id = id.unwrap_or(RequestId::from_bytes([0; 16]));
+    let state = request.app_data::<web::Data<AppState>>();
+    let id = state.map_or(RequestId::from_bytes([0; 16]), |state| state.ids.request_id());
+    let counted = state.and_then(|state| state.requests.as_ref()).map(Requests::begin);
     request.extensions_mut().insert(Request { id, caller: None });
     let connection = request.conn_data::<Arc<Connection>>().cloned();
     let (in_flight, answering) = connection.as_ref().map(Connection::begin).unzip();
@@ -66,16 +69,18 @@ where
     async move {
         // It is in flight until this future ends, or is dropped because the client has gone.
         let in_flight = in_flight;
+        let done = Done { method, started, counted };
         let mut response = match answer.await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(Outside::new(id, area, &method, started, &error).into()),
-            Err(panic) => return Err(Outside::new(id, area, &method, started, message(&*panic)).into()),
+            Ok(Err(error)) => return Err(Outside::new(id, area, &done, &error).into()),
+            Err(panic) => return Err(Outside::new(id, area, &done, message(&*panic)).into()),
         };
         let endpoint = response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path);
         let caller = response.request().extensions().get::<Request>().and_then(|request| request.caller);
-        log_access(&method, endpoint, response.status(), started, id, caller);
+        done.tell(endpoint, response.status(), id, caller);
         // By what was served, where something was: a path may be written in many ways.
         let area = endpoint.map_or(area, Area::of);
+        let mut is_stopping = false;
         if let Some(state) = response.request().app_data::<web::Data<AppState>>() {
             match response.response().error() {
                 Some(error) => log_failure(&state.outages, error, id),
@@ -84,6 +89,11 @@ where
                 }
                 None => {}
             }
+            is_stopping = state.readiness.is_stopping();
+        }
+        if is_stopping {
+            // So that clients, a proxy among them, open their next connection elsewhere.
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         area.set_headers(response.headers_mut(), id);
         if let Some(in_flight) = &in_flight
@@ -132,30 +142,58 @@ fn id_header(id: RequestId) -> HeaderValue {
     HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-fn log_access(
-    method: &Method,
-    endpoint: Option<&'static str>,
-    status: StatusCode,
+/// A request whose answer is there: the access log tells of it, and it is counted where anybody wants to know.
+struct Done {
+    method: Method,
     started: Instant,
-    request: RequestId,
-    caller: Option<UserId>,
-) {
-    let user = caller.map(tracing::field::display);
-    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-    // What changed nothing and went well is told at `debug`: at the rate of reads, the log would cost more than they do.
-    let is_quiet = *method == Method::GET && (status.is_success() || status == StatusCode::NOT_MODIFIED);
-    let (status, route) = (status.as_u16(), endpoint.unwrap_or("unknown"));
-    if is_quiet {
-        tracing::debug!(event = "answered", %method, route, status, duration_ms, user, %request);
-    } else {
-        tracing::info!(event = "answered", %method, route, status, duration_ms, user, %request);
+    counted: Option<metrics::InFlight>,
+}
+
+impl Done {
+    fn tell(
+        &self,
+        endpoint: Option<&'static str>,
+        status: StatusCode,
+        request: RequestId,
+        caller: Option<UserId>,
+    ) {
+        let Self { method, started, counted } = self;
+        let (took, route) = (started.elapsed(), endpoint.unwrap_or("unknown"));
+        if counted.is_some() {
+            metrics::answered(method, route, status, took);
+        }
+        let user = caller.map(tracing::field::display);
+        let duration_ms = took.as_secs_f64() * 1000.0;
+        // What changed nothing and went well is told at `debug`: at the rate of reads, the log would cost more than they do.
+        let is_quiet = *method == Method::GET && (status.is_success() || status == StatusCode::NOT_MODIFIED);
+        let status = status.as_u16();
+        if is_quiet {
+            tracing::debug!(event = "answered", %method, route, status, duration_ms, user, %request);
+        } else {
+            tracing::info!(event = "answered", %method, route, status, duration_ms, user, %request);
+        }
     }
 }
 
 /// Logs why a request failed, where that is ours to know; what the client did wrong is the access log's. What may fail a
 /// thousand requests is told with the first of them.
 fn log_failure(outages: &Outages, error: &actix_web::Error, request: RequestId) {
-    let Some(refusal) = error.as_error::<Refusal>() else { return };
+    if let Some(refusal) = error.as_error::<Refusal>() {
+        log_refusal(outages, refusal, request);
+    }
+}
+
+/// Logs what a look at the stores found, as if a request had failed of it, or had been answered.
+pub(super) fn log_look(outages: &Outages, faults: Vec<Unavailable>, request: RequestId) {
+    if faults.is_empty() {
+        log_recovery(outages);
+    }
+    for fault in faults {
+        log_refusal(outages, &Error::Unavailable(fault).into(), request);
+    }
+}
+
+fn log_refusal(outages: &Outages, refusal: &Refusal, request: RequestId) {
     let error = roster_domain::Chain(refusal);
     match refusal.outage() {
         Some((cause, _)) if !outages.failed(cause) => {
@@ -201,15 +239,9 @@ struct Outside {
 }
 
 impl Outside {
-    fn new(
-        id: RequestId,
-        area: Area,
-        method: &Method,
-        started: Instant,
-        why: &(impl std::fmt::Display + ?Sized),
-    ) -> Self {
+    fn new(id: RequestId, area: Area, done: &Done, why: &(impl std::fmt::Display + ?Sized)) -> Self {
         tracing::error!(event = "request failed", error = %why, request = %id);
-        log_access(method, None, StatusCode::INTERNAL_SERVER_ERROR, started, id, None);
+        done.tell(None, StatusCode::INTERNAL_SERVER_ERROR, id, None);
         Self { id, area }
     }
 }

@@ -39,6 +39,9 @@ use roster_domain::values::StoreName;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
+use crate::metrics::Requests;
+use crate::readiness::{Probe, Readiness};
+
 /// What all requests share.
 pub struct AppState {
     roster: Arc<Roster>,
@@ -49,6 +52,8 @@ pub struct AppState {
     tasks: TaskTracker,
     runtime: Handle,
     outages: outages::Outages,
+    readiness: Readiness,
+    requests: Option<Requests>,
 }
 
 impl AppState {
@@ -67,6 +72,8 @@ impl AppState {
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             outages: outages::Outages::default(),
+            readiness: Readiness::default(),
+            requests: None,
         }
     }
 
@@ -85,11 +92,30 @@ impl AppState {
         self
     }
 
+    /// Asks these whether it is ready.
+    #[must_use]
+    pub(crate) fn with_probes(mut self, probes: Vec<Probe>) -> Self {
+        self.readiness = Readiness::new(probes);
+        self
+    }
+
+    /// Counts requests.
+    #[must_use]
+    pub(crate) fn with_metrics(mut self) -> Self {
+        self.requests = Some(Requests::new());
+        self
+    }
+
     /// Other limits than the default ones.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// From now on it says that it is not ready, and that each answer is the last on its connection.
+    pub fn begin_to_stop(&self) {
+        self.readiness.stop();
     }
 
     /// Waits until all that was begun is done. Call it once the server has stopped.

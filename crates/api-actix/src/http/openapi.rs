@@ -18,8 +18,8 @@ use utoipa_swagger_ui::Config;
 use super::answers::NameTaken;
 use super::endpoints::{
     admin_sign_up, bulk_delete, delete_profile_image, delete_user, edit_user, health, list_trash, list_users,
-    log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_user, refresh,
-    restore_user, sign_up,
+    live, log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_user, ready,
+    refresh, restore_user, sign_up,
 };
 use super::error::Refusal;
 use super::validation::Fault;
@@ -38,6 +38,8 @@ const PIECE: usize = 16 * 1024;
     ),
     paths(
         health::health,
+        live::live,
+        ready::ready,
         sign_up::sign_up,
         admin_sign_up::admin_sign_up,
         log_in::log_in,

@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, Route, web};
 use super::answers::Detail;
 use super::endpoints::{
     admin_sign_up, bulk_delete, delete_profile_image, delete_user, edit_user, health, list_trash, list_users,
-    log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_user, refresh,
-    restore_user, sign_up,
+    live, log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_user, ready,
+    refresh, restore_user, sign_up,
 };
 use super::openapi;
 use super::redirect::unknown_path;
@@ -25,6 +25,8 @@ pub(super) struct Endpoint {
 /// Every path that is served. A path in braces is one segment, whatever it is.
 pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint { path: "/health", allow: "GET", methods: &[(Method::GET, || web::to(health::health))] },
+    Endpoint { path: "/health/live", allow: "GET", methods: &[(Method::GET, || web::to(live::live))] },
+    Endpoint { path: "/health/ready", allow: "GET", methods: &[(Method::GET, || web::to(ready::ready))] },
     Endpoint {
         path: "/api/v1/auth/signup",
         allow: "POST",

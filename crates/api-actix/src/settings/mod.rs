@@ -12,6 +12,7 @@ mod s3;
 mod strength;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub use self::s3::{Bucket, Images, S3Keys, S3Settings};
 pub(crate) use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
-pub const VARIABLES: [&str; 25] = [
+pub const VARIABLES: [&str; 27] = [
     "HOST",
     "PORT",
     "DATABASE_URL",
@@ -52,6 +53,8 @@ pub const VARIABLES: [&str; 25] = [
     "HASH_DEADLINE_SECONDS",
     "IMAGE_MEMORY_MB",
     "TRASH_RETENTION_DAYS",
+    "STOP_DELAY_SECONDS",
+    "METRICS_ADDRESS",
     "LOG_LEVEL",
     "LOG_FORMAT",
     "TEST_DATABASE_URL",
@@ -88,6 +91,10 @@ pub struct Settings {
     pub image_memory: u64,
     /// How long a user stays in the trash.
     pub trash_retention: Duration,
+    /// How long it goes on serving after it was told to stop, while it says that it is not ready.
+    pub stop_delay: Duration,
+    /// Where metrics are served, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -191,6 +198,12 @@ impl Settings {
         let hash_deadline = reader.number("HASH_DEADLINE_SECONDS", 20, 1..=300)?;
         let image_memory = reader.number("IMAGE_MEMORY_MB", 96, 32..=65_536)?;
         let trash_retention_days = reader.number("TRASH_RETENTION_DAYS", 30, 1..=36_500)?;
+        let stop_delay = reader.number("STOP_DELAY_SECONDS", 0, 0..=300)?;
+        let metrics = reader.optional("METRICS_ADDRESS", |text| {
+            let fault =
+                |problem| Fault::new(problem, "give an IP address and a port, such as 127.0.0.1:9464");
+            text.parse().map_err(|_| fault(format!("is {}, which is no address", error::shown(text))))
+        })?;
         let log = LogSettings {
             level: reader.choice(
                 "LOG_LEVEL",
@@ -224,6 +237,8 @@ impl Settings {
             hash_deadline: Duration::from_secs(hash_deadline.into()),
             image_memory: u64::from(image_memory) << 20,
             trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
+            stop_delay: Duration::from_secs(stop_delay.into()),
+            metrics,
             log,
         })
     }

@@ -31,6 +31,7 @@ fn without_variables_the_defaults_hold() {
     assert_eq!(settings.image_memory, 96 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(20));
     assert_eq!(settings.trash_retention, Duration::from_hours(30 * 24));
+    assert_eq!((settings.stop_delay, settings.metrics), (Duration::ZERO, None));
     assert_eq!(settings.log, LogSettings { level: tracing::Level::INFO, format: None });
 }
 
@@ -51,6 +52,8 @@ fn every_variable_sets_its_setting() {
         ("IMAGE_MEMORY_MB", "32"),
         ("HASH_DEADLINE_SECONDS", "3"),
         ("TRASH_RETENTION_DAYS", "1"),
+        ("STOP_DELAY_SECONDS", "5"),
+        ("METRICS_ADDRESS", "[::1]:9464"),
         ("LOG_LEVEL", "Debug"),
         ("LOG_FORMAT", "json"),
     ])
@@ -68,6 +71,8 @@ fn every_variable_sets_its_setting() {
     assert_eq!(settings.image_memory, 32 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(3));
     assert_eq!(settings.trash_retention, Duration::from_hours(24));
+    assert_eq!(settings.stop_delay, Duration::from_secs(5));
+    assert_eq!(settings.metrics.unwrap().to_string(), "[::1]:9464");
     let log = LogSettings { level: tracing::Level::DEBUG, format: Some(LogFormat::Json) };
     assert_eq!(settings.log, log);
 }
@@ -102,6 +107,9 @@ fn an_empty_variable_is_not_set() {
 #[case("HASH_DEADLINE_SECONDS", "0")]
 #[case("TRASH_RETENTION_DAYS", "0")]
 #[case("TRASH_RETENTION_DAYS", "99999999999")]
+#[case("STOP_DELAY_SECONDS", "301")]
+#[case("METRICS_ADDRESS", "9464")]
+#[case("METRICS_ADDRESS", "localhost:9464")]
 #[case("LOG_LEVEL", "loud\nest")]
 #[case("LOG_FORMAT", "xml")]
 fn a_wrong_value_stops_with_one_line_that_names_its_variable(#[case] name: &str, #[case] value: &str) {

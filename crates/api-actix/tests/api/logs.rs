@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Forge, Setup, TestApp, User, jpeg};
+use crate::harness::{Forge, Setup, TestApp, User, jpeg, sign_up_body};
 
 /// Does a bit of everything, and returns what no log may hold.
 async fn busy_run(app: &TestApp) -> Vec<String> {
@@ -27,6 +27,12 @@ async fn busy_run(app: &TestApp) -> Vec<String> {
     app.post("/api/v1/profile-upload/").by(&ann).file("image", "me.jpg", &jpeg()).await.has(200);
     app.post("/api/v1/profile-upload-s3/").by(&ann).file("file", "me.jpg", &jpeg()).await.has(503);
     app.get("/api/v1/auth/users?q=ann%40example.org").by(&root).await.has(200);
+    app.get("/api/v1/auth/users?q=ann%40example.org&page=none").by(&root).await.has(422);
+    app.get("/api/v1/auth/users/ann@example.org").by(&ann).await.has(400);
+    app.get(&format!("/ann@example.org/{}?access_token={}", ann.refresh, ann.access)).await.has(404);
+    app.put(&ann.path()).by(&ann).json(&json!({"password": typo.repeat(100)})).await.has(422);
+    app.sign_up_call(&json!({"email": "cut@example.org", "username": typo, "password": 5})).await.has(422);
+    outage(app, &ann).await;
     app.trash(&root, &[&ann, &bob]).await;
     app.get(&ann.path()).by(&ann).await.has(401);
     app.put(&bob.restore_path()).by(&root).await.has(200);
@@ -37,23 +43,63 @@ async fn busy_run(app: &TestApp) -> Vec<String> {
     secrets.extend([renewed, forged]);
     // A token's last part is its secret; logging the rest would still be a mistake, and the whole is above.
     secrets.extend(
-        ["moved@example.org", "nobody@example.org", "mail.example.org", "cut in the mid", typo]
-            .map(str::to_owned),
+        [
+            "moved@example.org",
+            "nobody@example.org",
+            "cut@example.org",
+            "mail.example.org",
+            // As it stands in a query.
+            "ann%40",
+            "cut in the mid",
+            "the password of cut",
+            typo,
+        ]
+        .map(str::to_owned),
     );
     secrets.push(app.log_in(&bob.email, &bob.password).await.refresh);
     secrets
 }
 
+/// The stores go, are asked for this and that, and come back.
+async fn outage(app: &TestApp, ann: &User) {
+    let data = app.folder().join("data");
+    let (images, database, elsewhere) =
+        (data.join("images"), data.join("roster.db"), app.folder().join("elsewhere"));
+    std::fs::rename(&images, &elsewhere).unwrap();
+    app.post("/api/v1/profile-upload/").by(ann).file("image", "me.jpg", &jpeg()).await.has(503);
+    app.get("/health/ready").await.has(503);
+    std::fs::rename(&elsewhere, &images).unwrap();
+    // A MongoDB goes in tests of its own.
+    if database.exists() {
+        std::fs::rename(&database, &elsewhere).unwrap();
+        app.try_log_in("moved@example.org", &ann.password).await.has(503);
+        app.sign_up_call(&sign_up_body("cut")).await.has(503);
+        app.put(&ann.path()).by(ann).json(&json!({"email": "cut@example.org"})).await.has(503);
+        std::fs::rename(&elsewhere, &database).unwrap();
+    }
+}
+
 #[tokio::test]
-async fn no_password_hash_token_or_address_is_ever_logged() {
+async fn no_password_hash_token_key_or_address_is_ever_logged() {
+    let keys = [
+        ("SECRET_KEY_PREVIOUS", "what signed before, of 32 letters"),
+        ("AWS_ACCESS_KEY_ID", "the id of a key"),
+        ("AWS_SECRET_ACCESS_KEY", "the secret of a key"),
+        ("AWS_SESSION_TOKEN", "what belongs to a key"),
+    ];
     for level in ["info", "trace"] {
         for format in ["json", "text"] {
-            let app = Setup::new().set("LOG_LEVEL", level).set("LOG_FORMAT", format).start().await;
+            let setup = Setup::new().set("LOG_LEVEL", level).set("LOG_FORMAT", format);
+            let setup = setup.set("METRICS_ADDRESS", "127.0.0.1:0").set("S3_BUCKET", "images");
+            // Nobody answers there.
+            let setup = setup.set("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1");
+            let app = keys.iter().fold(setup, |setup, (name, key)| setup.set(name, key)).start().await;
             let mut secrets = busy_run(&app).await;
             let signatures = secrets.iter().filter_map(|secret| Some(secret.rsplit_once('.')?.1.to_owned()));
             let signatures: Vec<_> = signatures.filter(|signature| signature.len() > 20).collect();
             secrets.extend(signatures);
             secrets.extend(["$2b$", "$bcrypt", crate::harness::SECRET_KEY].map(str::to_owned));
+            secrets.extend(keys.map(|(_, key)| key.to_owned()));
             // The log is read to its end, so that nothing comes after.
             let mut app = app;
             app.signal(rustix::process::Signal::TERM);

@@ -129,6 +129,7 @@ async fn a_database_that_was_moved_or_replaced_is_not_written_to_until_it_is_bac
     assert_eq!(people.more(&app, 20).await, 20);
     writes_are_refused(&app, &root, &ann).await;
     in_time(app.get("/health")).await.has(200);
+    in_time(app.get("/health/ready")).await.has(503);
     std::fs::copy(&elsewhere, &place).unwrap();
     assert_eq!(people.more(&app, 20).await, 20, "it is another file");
     std::fs::rename(&elsewhere, &place).unwrap();

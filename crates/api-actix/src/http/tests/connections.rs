@@ -33,7 +33,7 @@ impl Served {
     fn new(idle: Duration, closing: Duration) -> Self {
         let limits = Limits { body: 8, body_deadline: NEVER, ..Limits::default() };
         let state = World::with_limits(limits).state;
-        let connections = Arc::new(Connections::default());
+        let connections = Arc::new(Connections::new());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let builder = Server::build().workers(1).disable_signals();

@@ -18,6 +18,8 @@ pub(crate) enum Who {
 /// Every operation that there is, and who may use it. One that stands in the served document and not here fails the tests.
 const OPERATIONS: &[(&str, &str, Who)] = &[
     ("GET", "/health", Who::Anyone),
+    ("GET", "/health/live", Who::Anyone),
+    ("GET", "/health/ready", Who::Anyone),
     ("POST", "/api/v1/auth/signup", Who::Anyone),
     ("POST", "/api/v1/auth/admin/signup", Who::ByPolicy),
     ("POST", "/api/v1/auth/login", Who::Anyone),

@@ -1,0 +1,128 @@
+//! What Prometheus reads, on a port of its own. Where no address is set there is no recorder, and nothing is kept.
+//!
+//! - `requests`: what the HTTP interface counts.
+//! - `stores`: ports that count what is asked of them.
+//!
+//! Jobs, connections and the hashing count for themselves, through the `metrics` crate. What stands in a label is always one
+//! of a few: a route's pattern and never a path, a name of ours and never a client's.
+
+mod requests;
+mod stores;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::rt::spawn;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::time::sleep;
+
+pub(crate) use requests::{InFlight, Requests, answered};
+pub(crate) use stores::measured;
+
+/// The upper ends of the buckets of all times, in seconds.
+const BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
+
+/// How often times are put into their buckets where nobody reads them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// How many may read at once.
+const MOST_READERS: usize = 32;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// The metrics of this process, ready to be served.
+pub(crate) struct Metrics {
+    listener: TcpListener,
+    kept: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Listens there, and keeps metrics from now on. What counts has to be made after this.
+    pub(crate) fn start(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address)?, kept: recorder() })
+    }
+
+    /// Serves them until the process ends.
+    pub(crate) fn serve(self) -> io::Result<()> {
+        let Self { listener, kept } = self;
+        let address = listener.local_addr()?;
+        let shared = kept.clone();
+        let server = HttpServer::new(move || {
+            App::new().app_data(web::Data::new(shared.clone())).route("/metrics", web::get().to(read))
+        })
+        .workers(1)
+        .max_connections(MOST_READERS)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        spawn(server);
+        spawn(async move {
+            loop {
+                sleep(UPKEEP).await;
+                kept.run_upkeep();
+            }
+        });
+        if address.ip().is_loopback() {
+            tracing::info!(event = "metrics", %address, "metrics at http://{address}/metrics");
+        } else {
+            tracing::warn!(event = "metrics", %address, "other machines can read metrics at http://{address}/metrics");
+        }
+        Ok(())
+    }
+}
+
+async fn read(kept: web::Data<PrometheusHandle>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, TEXT)).body(kept.render())
+}
+
+/// The one recorder of this process.
+fn recorder() -> PrometheusHandle {
+    static KEPT: OnceLock<PrometheusHandle> = OnceLock::new();
+    KEPT.get_or_init(install).clone()
+}
+
+#[expect(clippy::expect_used, reason = "there are buckets, and nobody else installs a recorder")]
+fn install() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("some buckets").build_recorder();
+    let kept = recorder.handle();
+    metrics::set_global_recorder(recorder).expect("the first recorder");
+    describe();
+    kept
+}
+
+fn describe() {
+    describe_counter!("roster_http_requests_total", "Requests that were answered.");
+    describe_histogram!(
+        "roster_http_request_duration_seconds",
+        Unit::Seconds,
+        "From a request's head to the head of its answer."
+    );
+    describe_gauge!("roster_http_requests_in_flight", "Requests that wait for their answer.");
+    describe_gauge!("roster_http_connections", "Connections that are open.");
+    describe_gauge!("roster_hash_waiting", "Passwords that wait to be hashed.");
+    describe_histogram!(
+        "roster_hash_wait_seconds",
+        Unit::Seconds,
+        "How long a password waited to be hashed."
+    );
+    describe_histogram!("roster_hash_run_seconds", Unit::Seconds, "How long a password was hashed.");
+    describe_counter!(
+        "roster_hash_refused_total",
+        "Passwords that were not hashed: too many, or for too long."
+    );
+    describe_counter!("roster_store_calls_total", "What was asked of the stores.");
+    describe_histogram!(
+        "roster_store_call_duration_seconds",
+        Unit::Seconds,
+        "How long a store took to answer."
+    );
+    describe_counter!("roster_job_runs_total", "Runs of what is done beside the requests.");
+    describe_counter!("roster_users_purged_total", "Users deleted for good.");
+    describe_counter!("roster_images_removed_total", "Images removed from their stores.");
+}
