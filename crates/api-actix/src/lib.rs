@@ -1,5 +1,6 @@
 //! The HTTP interface of Roster and its composition root; binary `roster`.
 //!
+//! - [`commands`]: what the program can be told to do.
 //! - [`settings`]: what an operator decides, read once and checked before anything else is done.
 //! - `composition`: builds the use cases over their adapters. It is the one file that names adapters.
 //! - [`http`]: the routes.
@@ -12,6 +13,7 @@
 //! - `readiness`: whether the stores are well.
 
 mod announce;
+pub mod commands;
 mod composition;
 mod connections;
 pub mod http;
@@ -60,6 +62,17 @@ pub enum Failure {
     /// The server stopped by itself.
     #[error("the server stopped: {0}")]
     Stopped(std::io::Error),
+    /// What a command has to say could not be written.
+    #[error("can't write to standard output: {0}")]
+    Output(std::io::Error),
+    /// The service does not answer as it should.
+    #[error("the service at http://{address} is not healthy: {why}")]
+    Unhealthy {
+        /// Where it was asked.
+        address: String,
+        /// What happened.
+        why: String,
+    },
 }
 
 impl Failure {
@@ -69,7 +82,7 @@ impl Failure {
         match self {
             Self::Settings(_) => 2,
             Self::Start(StartError::Composition(error)) if error.blames_a_setting() => 2,
-            Self::Start(_) | Self::Stopped(_) => 1,
+            _ => 1,
         }
     }
 }

@@ -134,13 +134,6 @@ fn a_wrong_setting_is_one_line_and_exit_code_2_and_nothing_is_made() {
 }
 
 #[test]
-fn an_unknown_argument_is_one_line_and_exit_code_2() {
-    let folder = TempDir::new().unwrap();
-    let (code, line) = refused(roster(folder.path()).arg("--port=80"));
-    assert!(code == 2 && line.starts_with("usage: roster"), "{code} {line}");
-}
-
-#[test]
 fn a_port_in_use_is_one_line_and_exit_code_1_and_nothing_is_made() {
     let folder = TempDir::new().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -42,6 +42,8 @@ use tokio_util::task::TaskTracker;
 use crate::metrics::Requests;
 use crate::readiness::{Probe, Readiness};
 
+pub(crate) use self::openapi::text as document;
+
 /// What all requests share.
 pub struct AppState {
     roster: Arc<Roster>,

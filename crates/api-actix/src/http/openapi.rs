@@ -79,6 +79,11 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     Document::openapi().to_pretty_json().unwrap_or_default() + "\n"
 });
 
+/// The document as JSON.
+pub(crate) fn text() -> &'static str {
+    &DOCUMENT
+}
+
 /// Answers the document.
 pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok()

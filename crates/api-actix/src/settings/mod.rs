@@ -99,6 +99,40 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
+/// Where the service listens: all that one needs to know who asks it something. The other settings may be wrong or missing.
+#[derive(Debug, Clone)]
+pub struct ServiceAddress {
+    /// `HOST`.
+    pub host: Host,
+    /// `PORT`.
+    pub port: u16,
+}
+
+impl ServiceAddress {
+    /// Reads it from the settings of this process, as [`Settings::load`] does.
+    pub fn load() -> Result<Self, SettingsError> {
+        let environment = Environment::new(|name| std::env::var_os(name), &environment::file()?)?;
+        let lookup = |name: &str| environment.get(name);
+        let (host, port) = listening(&Reader::new(&lookup))?;
+        if port == 0 {
+            let fault = Fault::new("is 0, any free port, so that nobody knows where to ask", "give the port");
+            return Err(SettingsError::variable("PORT", fault));
+        }
+        Ok(Self { host, port })
+    }
+}
+
+/// Where to listen.
+fn listening(reader: &Reader<'_>) -> Result<(Host, u16), SettingsError> {
+    let host = reader.value("HOST", "127.0.0.1", Host::parse)?;
+    let port = reader.value("PORT", "8000", |text| {
+        let fault =
+            |problem| Fault::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
+        text.parse().map_err(|_| fault(format!("is {}, which is no port", error::shown(text))))
+    })?;
+    Ok((host, port))
+}
+
 /// What signs tokens.
 #[derive(Debug, Clone)]
 pub enum SecretKey {
@@ -171,12 +205,7 @@ impl Settings {
     /// Reads the settings from whatever `lookup` knows of a variable.
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
         let reader = Reader::new(&lookup);
-        let host = reader.value("HOST", "127.0.0.1", Host::parse)?;
-        let port = reader.value("PORT", "8000", |text| {
-            let fault =
-                |problem| Fault::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
-            text.parse().map_err(|_| fault(format!("is {}, which is no port", error::shown(text))))
-        })?;
+        let (host, port) = listening(&reader)?;
         let database = reader.value("DATABASE_URL", "sqlite://data/roster.db", location::database)?;
         let database_name = reader.value("DB_NAME", "fast_api_db", location::database_name)?;
         let images_url = reader.value("IMAGES_URL", "file://data/images", location::images)?;

@@ -1,0 +1,90 @@
+//! What the program can be told to do, one file a command. Without a command it serves.
+//!
+//! A command that did what it was told ends with 0. Wrong usage and settings that cannot be right are 2, as at the start of
+//! the service; anything else that went wrong is 1. What a command has to say goes to standard output, why it failed to
+//! standard error.
+
+mod completions;
+mod health;
+mod man;
+mod openapi;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::Failure;
+
+/// Keeps the users of an application: sign-up, log-in, roles, search, profile images, and a trash.
+#[derive(Debug, Parser)]
+#[command(name = "roster", version, after_help = HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const HELP: &str = "Settings are environment variables, or lines of a file .env in the working folder: \
+                    docs/configuration.md. Exit codes: 0 it is done, 1 it failed, 2 wrong usage or a wrong setting.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service until it is told to stop; this is what `roster` alone does
+    Serve,
+    /// Ask the running service at HOST and PORT whether it answers, for five seconds at most
+    Health,
+    /// Print the document of the API, as it is served at /openapi.json
+    Openapi,
+    /// Print what completes the arguments of this program in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page of this program, for `man -l -`
+    Man,
+}
+
+/// Does what the arguments of this process say, and tells how it ended.
+#[must_use]
+#[expect(clippy::print_stderr, reason = "it is what a command says to its caller")]
+pub fn run() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let ended = match command.unwrap_or(Command::Serve) {
+        Command::Serve => crate::serve(),
+        Command::Health => health::run(),
+        Command::Openapi => openapi::run(),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man => man::run(),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("roster: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Writes to standard output, which may be closed or full.
+fn print(text: &[u8]) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    output.write_all(text).and_then(|()| output.flush()).map_err(Failure::Output)
+}
+
+/// Writes one line to standard output.
+fn say(line: &str) -> Result<(), Failure> {
+    print(format!("{line}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

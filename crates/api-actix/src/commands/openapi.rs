@@ -1,0 +1,8 @@
+use super::print;
+use crate::Failure;
+use crate::http::document;
+
+/// Prints the API's document.
+pub(super) fn run() -> Result<(), Failure> {
+    print(document().as_bytes())
+}
