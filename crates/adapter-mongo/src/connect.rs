@@ -137,6 +137,42 @@ impl MongoStore {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self, ConnectError> {
+        let (store, target) = Self::reach(url, database, clock, ids).await?;
+        store.make_ready(&target).await?;
+        Ok(store)
+    }
+
+    /// Looks whether the database of that name could be opened, and changes nothing in it. Answers whether there are users to
+    /// take over.
+    ///
+    /// # Errors
+    /// The reason in one line why [`connect`](Self::connect) would fail.
+    pub async fn examine(
+        url: &str,
+        database: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<bool, ConnectError> {
+        let (store, target) = Self::reach(url, database, clock, ids).await?;
+        match store.has_unadopted().await {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(failure) => return Err(target.explain(&failure).await),
+        }
+        match store.conflicts().await {
+            Ok(conflicts) if conflicts.is_empty() => Ok(true),
+            Ok(conflicts) => Err(target.conflicts(conflicts)),
+            Err(failure) => Err(target.explain(&failure).await),
+        }
+    }
+
+    /// The store on a server that answers; nothing is made ready yet.
+    async fn reach(
+        url: &str,
+        database: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<(Self, Target), ConnectError> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if database.is_empty() || database.len() > 63 || !database.chars().all(is_name) {
             return Err(ConnectError::DatabaseName { name: database.to_owned() });
@@ -156,11 +192,9 @@ impl MongoStore {
             .server
             .run_within(2 * DEADLINE, async move { database.run_command(doc! { "ping": 1 }).await });
         match ping.await {
-            Ok(_) => {}
-            Err(failure) => return Err(target.explain(&failure).await),
+            Ok(_) => Ok((store, target)),
+            Err(failure) => Err(target.explain(&failure).await),
         }
-        store.make_ready(&target).await?;
-        Ok(store)
     }
 
     async fn make_ready(&self, target: &Target) -> Result<(), ConnectError> {

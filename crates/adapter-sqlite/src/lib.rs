@@ -70,6 +70,11 @@ impl SqliteStore {
     pub async fn probe(&self) -> Result<(), Unavailable> {
         self.readers.probe().await
     }
+
+    /// Looks whether a database that is there could be opened, and leaves it as it is.
+    pub fn examine(path: &Path) -> Result<(), OpenError> {
+        open::examine(path)
+    }
 }
 
 #[cfg(test)]

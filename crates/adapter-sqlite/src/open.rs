@@ -109,6 +109,14 @@ fn flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
+/// Looks whether [`writer`] could open a file that is there, and changes nothing in it.
+pub(crate) fn examine(path: &Path) -> Result<(), OpenError> {
+    let unwritable = |cause| OpenError::File { file: path.to_owned(), cause };
+    OpenOptions::new().read(true).write(true).open(path).map_err(unwritable)?;
+    let connection = reader(path).map_err(|cause| sqlite_error(path, cause))?;
+    crate::migrate::check(&connection).map(drop).map_err(|error| migrate_error(path, error))
+}
+
 fn make_file(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new()

@@ -166,3 +166,23 @@ async fn a_file_that_was_moved_or_replaced_is_not_written_to_until_it_is_back() 
         }
     }
 }
+
+#[tokio::test]
+async fn an_examination_tells_what_an_opening_would_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("roster.db");
+    assert!(matches!(SqliteStore::examine(&file), Err(OpenError::File { .. })));
+    assert!(!file.exists());
+
+    std::fs::write(&file, "no database at all, but a text that is long enough to have a header").unwrap();
+    assert!(matches!(SqliteStore::examine(&file), Err(OpenError::NotOurs { .. })));
+    std::fs::remove_file(&file).unwrap();
+
+    let store = SqliteStore::open(&file).unwrap();
+    SqliteStore::examine(&file).unwrap();
+    store.create(&new_user("ann"), &change()).await.unwrap();
+    drop(store);
+    let before = std::fs::read(&file).unwrap();
+    SqliteStore::examine(&file).unwrap();
+    assert!(std::fs::read(&file).unwrap() == before);
+}

@@ -85,6 +85,14 @@ impl Roster {
         Ok(Prepared { user, admin, as_first_admin, is_known: caller.is_some() })
     }
 
+    /// Creates an admin for whoever runs Roster: whom the rules let sign up as one is not asked.
+    pub async fn create_admin(&self, form: SignUp, request: RequestId) -> Result<UserId, Error> {
+        let user = self.new_user(form, Role::Admin).await?;
+        let id = user.id;
+        let prepared = Prepared { user, admin: None, as_first_admin: false, is_known: false };
+        self.create_user(prepared, request).await.map(|()| id)
+    }
+
     /// The second half of every sign-up.
     pub async fn create_user(&self, prepared: Prepared, request: RequestId) -> Result<(), Error> {
         let Prepared { user, admin, as_first_admin, is_known } = prepared;
@@ -235,6 +243,21 @@ mod tests {
         assert!(
             suggestions.len() == 5 && suggestions.iter().all(|name| name.as_str().len() == "benxxx".len())
         );
+    }
+
+    #[tokio::test]
+    async fn whoever_runs_roster_makes_admins_whatever_the_rule_for_sign_ups_is() {
+        for policy in [AdminSignUp::Open, AdminSignUp::Bootstrap, AdminSignUp::Closed] {
+            let mut world = hashing(World::new());
+            world.admin_sign_up = policy;
+            world
+                .users
+                .expect_create()
+                .withf(|user, _| user.id == BEN && user.role == Role::Admin)
+                .times(1)
+                .returning(|_, _| Ok(()));
+            assert_eq!(world.roster().create_admin(form("ben"), REQUEST).await.unwrap(), BEN);
+        }
     }
 
     #[tokio::test]
