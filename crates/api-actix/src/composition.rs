@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -14,7 +14,9 @@ use roster_adapter_image::{Limits, Processor};
 use roster_adapter_mongo::{ConnectError, MongoStore, SWEEP_INTERVAL};
 use roster_adapter_s3::{Connection, Credentials, S3Images};
 use roster_adapter_sqlite::SqliteStore;
-use roster_domain::ports::{Clock, Ids, ImageRemovals, ImageStore, Trash, Users};
+use roster_domain::ports::{
+    AccountArchive, Clock, Ids, ImageRemovals, ImageStore, Trash, Unavailable, Users,
+};
 use roster_domain::values::StoreName;
 use roster_domain::{Chain, Ports, Roster, Rules};
 use secrecy::{ExposeSecret, SecretString};
@@ -78,28 +80,8 @@ impl CompositionError {
 pub(crate) async fn compose(settings: &Settings) -> Result<Composition, CompositionError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
-    let Store { users, trash, removals, upkeep, probe } = match &settings.database {
-        Database::Sqlite(file) => {
-            let store = Arc::new(SqliteStore::open(file).map_err(CompositionError::Sqlite)?);
-            let probed = Arc::clone(&store);
-            let probe = Probe::new("SQLite", move || {
-                let store = Arc::clone(&probed);
-                async move { store.probe().await }
-            });
-            Store::new(&store, None, probe)
-        }
-        Database::MongoDb(url) => {
-            let store = connect(url, &settings.database_name, &clock, &ids).await;
-            let store = Arc::new(store.map_err(CompositionError::MongoDb)?);
-            let upkeep = upkeep_of(Arc::clone(&store));
-            let probed = Arc::clone(&store);
-            let probe = Probe::new("MongoDB", move || {
-                let store = Arc::clone(&probed);
-                async move { store.probe().await }
-            });
-            Store::new(&store, Some(upkeep), probe)
-        }
-    };
+    let database = open_database(&settings.database, &settings.database_name, &clock, &ids).await?;
+    let Store { users, trash, removals, upkeep, probe, .. } = database;
     let images = ImageStores::open(&settings.images).await.map_err(CompositionError::Images)?;
     // After the database, whose folder is there by now.
     let (secret_key, secret_key_file) = match &settings.secret_key {
@@ -139,6 +121,70 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         probe: Box::pin(try_buckets(images.buckets)),
         probes,
     })
+}
+
+/// Opens a database alone, as the service does.
+pub(crate) async fn open_database(
+    database: &Database,
+    name: &str,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Result<Store, CompositionError> {
+    Ok(match database {
+        Database::Sqlite(file) => {
+            let store = Arc::new(SqliteStore::open(file).map_err(CompositionError::Sqlite)?);
+            let probed = Arc::clone(&store);
+            let probe = Probe::new("SQLite", move || {
+                let store = Arc::clone(&probed);
+                async move { store.probe().await }
+            });
+            Store::new(&store, None, probe)
+        }
+        Database::MongoDb(url) => {
+            let store = connect(url, name, clock, ids).await.map_err(CompositionError::MongoDb)?;
+            let store = Arc::new(store);
+            let upkeep = upkeep_of(Arc::clone(&store));
+            let probed = Arc::clone(&store);
+            let probe = Probe::new("MongoDB", move || {
+                let store = Arc::clone(&probed);
+                async move { store.probe().await }
+            });
+            Store::new(&store, Some(upkeep), probe)
+        }
+    })
+}
+
+/// Opens the place for images that `IMAGES_URL` would name alone.
+pub(crate) async fn open_images(images: &Images) -> Result<Arc<dyn ImageStore>, CompositionError> {
+    Ok(ImageStores::open(images).await.map_err(CompositionError::Images)?.default)
+}
+
+/// Looks whether a database that is there could be opened, and changes nothing in it. Answers whether users of the FastAPI
+/// service would be taken over.
+pub(crate) async fn examine_database(
+    database: &Database,
+    name: &str,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> Result<bool, CompositionError> {
+    match database {
+        Database::Sqlite(file) => {
+            SqliteStore::examine(file).map(|()| false).map_err(CompositionError::Sqlite)
+        }
+        Database::MongoDb(url) => MongoStore::examine(url.expose_secret(), name, clock, ids)
+            .await
+            .map_err(CompositionError::MongoDb),
+    }
+}
+
+/// Tries that images can be kept in a folder that is there.
+pub(crate) fn examine_folder(folder: &Path) -> Result<(), CompositionError> {
+    FolderImages::open(folder).map(drop).map_err(CompositionError::Images)
+}
+
+/// Tries a bucket.
+pub(crate) async fn examine_bucket(s3: &S3Settings, bucket: &Bucket) -> Result<(), Unavailable> {
+    OpenBucket::new(&connect_to_s3(s3).await, s3, bucket).store.probe().await
 }
 
 /// Where images are stored.
@@ -241,10 +287,11 @@ async fn try_buckets(buckets: Vec<OpenBucket>) {
 }
 
 /// One store, as the ports that it is behind.
-struct Store {
-    users: Arc<dyn Users>,
-    trash: Arc<dyn Trash>,
-    removals: Arc<dyn ImageRemovals>,
+pub(crate) struct Store {
+    pub(crate) users: Arc<dyn Users>,
+    pub(crate) trash: Arc<dyn Trash>,
+    pub(crate) removals: Arc<dyn ImageRemovals>,
+    pub(crate) archive: Arc<dyn AccountArchive>,
     upkeep: Option<Upkeep>,
     probe: Probe,
 }
@@ -252,12 +299,13 @@ struct Store {
 impl Store {
     fn new<S>(store: &Arc<S>, upkeep: Option<Upkeep>, probe: Probe) -> Self
     where
-        S: Users + Trash + ImageRemovals + 'static,
+        S: Users + Trash + ImageRemovals + AccountArchive + 'static,
     {
         Self {
             users: Arc::clone(store) as _,
             trash: Arc::clone(store) as _,
             removals: Arc::clone(store) as _,
+            archive: Arc::clone(store) as _,
             upkeep,
             probe,
         }

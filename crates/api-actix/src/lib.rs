@@ -29,6 +29,8 @@ pub mod settings;
 mod stream;
 mod system;
 
+use roster_domain::values::Username;
+
 use crate::server::{Application, StartError};
 use crate::settings::{Settings, SettingsError};
 
@@ -62,6 +64,28 @@ pub enum Failure {
     /// The server stopped by itself.
     #[error("the server stopped: {0}")]
     Stopped(std::io::Error),
+    /// A use case refused, or a store did not answer.
+    #[error("{}", refusal(.0))]
+    Refused(#[from] roster_domain::Error),
+    /// The password could not be read, or is none that one may sign up with.
+    #[error("the password {0}")]
+    Password(String),
+    /// So many findings of `roster check` are wrong.
+    #[error("{wrong} of {checked} are wrong")]
+    Checked {
+        /// How many.
+        wrong: usize,
+        /// How many were looked at.
+        checked: usize,
+        /// Whether it takes other settings.
+        blames_a_setting: bool,
+    },
+    /// An argument cannot be right.
+    #[error("{0}")]
+    Usage(String),
+    /// Accounts or images were not moved, or not all of them.
+    #[error("{0}")]
+    Migration(String),
     /// What a command has to say could not be written.
     #[error("can't write to standard output: {0}")]
     Output(std::io::Error),
@@ -75,12 +99,27 @@ pub enum Failure {
     },
 }
 
+/// What was refused, and why, on one line.
+fn refusal(error: &roster_domain::Error) -> String {
+    let mut text = roster_domain::Chain(error).to_string();
+    if let roster_domain::Error::UsernameTaken { suggestions } = error
+        && !suggestions.is_empty()
+    {
+        let names: Vec<_> = suggestions.iter().map(Username::as_str).collect();
+        text = format!("{text}; free are {}", names.join(", "));
+    }
+    text
+}
+
 impl Failure {
     /// What the process says to the one who started it: 2 asks for other settings, 1 is anything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) => 2,
+            Self::Settings(_)
+            | Self::Usage(_)
+            | Self::Password(_)
+            | Self::Checked { blames_a_setting: true, .. } => 2,
             Self::Start(StartError::Composition(error)) if error.blames_a_setting() => 2,
             _ => 1,
         }

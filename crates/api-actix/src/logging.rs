@@ -44,6 +44,13 @@ pub(crate) fn start(settings: LogSettings) -> Log {
     Log(())
 }
 
+/// Logs to standard error from now on, in all threads: standard output is for what a command has to say.
+pub(crate) fn start_beside_output(settings: LogSettings) {
+    let terminal = io::stderr().is_terminal();
+    let format = settings.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+    subscriber(settings.level, format, terminal, io::stderr).init();
+}
+
 /// Writes what waits, as far as it is read in time. What is logged after that is lost.
 pub(crate) fn finish() {
     let Some((guard, lost)) = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };

@@ -76,6 +76,12 @@ pub(crate) fn load_or_make(folder: &Path) -> Result<(SecretString, PathBuf), Sec
     Ok((key, path))
 }
 
+/// Looks for the key that is kept in the folder, and makes none. Answers whether there is one, and which file it is.
+pub(crate) fn examine(folder: &Path) -> Result<(bool, PathBuf), SecretKeyError> {
+    let path = folder.join(FILE);
+    Ok((load(&path)?.is_some(), path))
+}
+
 fn load(path: &Path) -> Result<Option<SecretString>, SecretKeyError> {
     let unreadable = |source| SecretKeyError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {

@@ -4,10 +4,14 @@
 //! the service; anything else that went wrong is 1. What a command has to say goes to standard output, why it failed to
 //! standard error.
 
+mod admin;
+mod check;
 mod completions;
 mod health;
 mod man;
+mod migrate;
 mod openapi;
+mod purge;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -15,7 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::Failure;
+use crate::settings::LogSettings;
+use crate::{Failure, logging};
 
 /// Keeps the users of an application: sign-up, log-in, roles, search, profile images, and a trash.
 #[derive(Debug, Parser)]
@@ -25,8 +30,9 @@ struct Arguments {
     command: Option<Command>,
 }
 
-const HELP: &str = "Settings are environment variables, or lines of a file .env in the working folder: \
-                    docs/configuration.md. Exit codes: 0 it is done, 1 it failed, 2 wrong usage or a wrong setting.";
+const HELP: &str = "\
+Settings are environment variables, or lines of a file .env in the working folder:
+docs/configuration.md. Exit codes: 0 it is done, 1 it failed, 2 wrong usage or a wrong setting.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -34,6 +40,20 @@ enum Command {
     Serve,
     /// Ask the running service at HOST and PORT whether it answers, for five seconds at most
     Health,
+    /// Make admins
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Look at the settings and at what they name, and say what is wrong; nothing is changed
+    ///
+    /// One line each. Exit code 0: all is well; 1: something does not work; 2: a setting cannot be right.
+    Check,
+    /// Delete at once what the service deletes in time: old trash, and images that nobody has
+    ///
+    /// It may run beside the service.
+    Purge,
+    /// Move all accounts from one database to another, trash and sessions included, and images too
+    #[command(after_help = migrate::HELP)]
+    Migrate(migrate::Arguments),
     /// Print the document of the API, as it is served at /openapi.json
     Openapi,
     /// Print what completes the arguments of this program in a shell
@@ -45,6 +65,15 @@ enum Command {
     Man,
 }
 
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Make an admin, whatever ADMIN_SIGNUP says; it may run beside the service
+    ///
+    /// The password is asked for, or read from standard input where that is no terminal: its first line.
+    #[expect(clippy::doc_markdown, reason = "it is shown as it stands")]
+    Create(admin::Form),
+}
+
 /// Does what the arguments of this process say, and tells how it ended.
 #[must_use]
 #[expect(clippy::print_stderr, reason = "it is what a command says to its caller")]
@@ -53,6 +82,10 @@ pub fn run() -> ExitCode {
     let ended = match command.unwrap_or(Command::Serve) {
         Command::Serve => crate::serve(),
         Command::Health => health::run(),
+        Command::Admin(Admin::Create(form)) => admin::create(form),
+        Command::Check => check::run(),
+        Command::Purge => purge::run(),
+        Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Openapi => openapi::run(),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),
@@ -64,6 +97,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Does what waits for stores, on a runtime of its own. Meanwhile it logs to standard error.
+fn waiting(log: LogSettings, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    logging::start_beside_output(log);
+    let runtime = crate::runtime();
+    let ended = runtime.block_on(work);
+    // Not dropped, which would wait for threads that a hung disk may hold.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Writes to standard output, which may be closed or full.

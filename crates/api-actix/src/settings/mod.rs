@@ -6,6 +6,7 @@ mod environment;
 mod error;
 mod host;
 mod location;
+mod migration;
 mod origins;
 mod reader;
 mod s3;
@@ -26,6 +27,7 @@ use self::reader::Reader;
 pub use self::error::SettingsError;
 pub use self::host::Host;
 pub use self::location::Database;
+pub use self::migration::{MigrationSettings, Place};
 pub use self::s3::{Bucket, Images, S3Keys, S3Settings};
 pub(crate) use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
@@ -189,6 +191,26 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogSettings {
+    fn read(reader: &Reader<'_>) -> Result<Self, SettingsError> {
+        Ok(Self {
+            level: reader.choice(
+                "LOG_LEVEL",
+                "info",
+                &[
+                    ("error", tracing::Level::ERROR),
+                    ("warn", tracing::Level::WARN),
+                    ("info", tracing::Level::INFO),
+                    ("debug", tracing::Level::DEBUG),
+                    ("trace", tracing::Level::TRACE),
+                ],
+            )?,
+            format: reader
+                .optional_choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+        })
+    }
+}
+
 impl Settings {
     /// Reads the settings of this process: its environment, and `.env` in its working directory.
     pub fn load() -> Result<Self, SettingsError> {
@@ -233,21 +255,7 @@ impl Settings {
                 |problem| Fault::new(problem, "give an IP address and a port, such as 127.0.0.1:9464");
             text.parse().map_err(|_| fault(format!("is {}, which is no address", error::shown(text))))
         })?;
-        let log = LogSettings {
-            level: reader.choice(
-                "LOG_LEVEL",
-                "info",
-                &[
-                    ("error", tracing::Level::ERROR),
-                    ("warn", tracing::Level::WARN),
-                    ("info", tracing::Level::INFO),
-                    ("debug", tracing::Level::DEBUG),
-                    ("trace", tracing::Level::TRACE),
-                ],
-            )?,
-            format: reader
-                .optional_choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
-        };
+        let log = LogSettings::read(&reader)?;
         if !host.is_loopback() {
             check_reachable(&host, &secret_key, admin_sign_up)?;
         }

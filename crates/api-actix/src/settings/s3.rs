@@ -97,6 +97,14 @@ impl Images {
         }
     }
 
+    /// That place alone, with what the variables say of S3.
+    pub(super) fn only(reader: &Reader<'_>, url: ImagesUrl) -> Result<Self, SettingsError> {
+        Ok(match url {
+            ImagesUrl::Folder(folder) => Self::Folder { folder, s3: None },
+            ImagesUrl::S3(bucket) => Self::S3 { s3: Access::read(reader)?.to(bucket.clone())?, bucket },
+        })
+    }
+
     /// S3, where it is set up.
     pub(crate) const fn s3(&self) -> Option<&S3Settings> {
         match self {

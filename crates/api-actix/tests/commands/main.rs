@@ -2,9 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
 
+mod admin;
+mod check;
 #[path = "../api/harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
 mod harness;
 mod health;
+mod migrate;
 mod program;
+mod purge;
+mod stores;
 mod usage;

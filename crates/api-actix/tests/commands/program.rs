@@ -1,7 +1,8 @@
 //! The program, run to its end.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// What a run said, and how it ended.
 #[derive(Debug)]
@@ -12,6 +13,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// What it said, where it did what it was told.
     #[track_caller]
     pub(crate) fn done(self) -> String {
@@ -44,10 +53,18 @@ pub(crate) fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)])
 
 /// Waits for the end of what is started.
 pub(crate) fn ended(command: &mut Command) -> Ended {
-    let output = command.output().unwrap();
-    Ended {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ended::of(command.output().unwrap())
+}
+
+/// Runs it with that on its standard input.
+pub(crate) fn run_with_input(
+    folder: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    input: &str,
+) -> Ended {
+    let mut process = roster(folder, arguments, variables).stdin(Stdio::piped()).spawn().unwrap();
+    // It may end without having read it.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    Ended::of(process.wait_with_output().unwrap())
 }

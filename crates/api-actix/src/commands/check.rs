@@ -1,0 +1,181 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use roster_domain::ports::{Clock, Ids};
+use roster_domain::{AdminSignUp, Chain};
+use rustix::fs::{Access, access};
+
+use super::{say, waiting};
+use crate::Failure;
+use crate::composition::{CompositionError, examine_bucket, examine_database, examine_folder};
+use crate::secret_key;
+use crate::settings::{Bucket, Database, Images, S3Settings, SecretKey, Settings};
+use crate::system::{RandomIds, SystemClock};
+
+/// What there is to say of one thing.
+enum Finding {
+    Good(String),
+    /// It works, but somebody should know.
+    Risky(String),
+    Wrong {
+        why: String,
+        blames_a_setting: bool,
+    },
+}
+
+/// Looks at everything that the settings name, and changes nothing.
+pub(super) fn run() -> Result<(), Failure> {
+    let settings = Settings::load()?;
+    waiting(settings.log, async {
+        let mut report = Report::default();
+        report.add("settings", Finding::Good("each can be read".to_owned()))?;
+        report.add("reach", reach(&settings))?;
+        report.add("admins", admins(settings.admin_sign_up))?;
+        report.add("signing key", signing_key(&settings))?;
+        if settings.secret_key_previous.is_some() {
+            let why = "SECRET_KEY_PREVIOUS is accepted too; remove it seven days after the change";
+            report.add("previous key", Finding::Risky(why.to_owned()))?;
+        }
+        report.add("database", database(&settings).await)?;
+        match &settings.images {
+            Images::Folder { folder, s3 } => {
+                report.add("images", images_in(folder))?;
+                if let Some(s3) = s3 {
+                    report.add("uploads to S3", bucket(s3, &s3.uploads).await)?;
+                }
+            }
+            Images::S3 { bucket: images, s3 } => {
+                report.add("images", bucket(s3, images).await)?;
+                if *images != s3.uploads {
+                    report.add("uploads to S3", bucket(s3, &s3.uploads).await)?;
+                }
+            }
+        }
+        report.ended()
+    })
+}
+
+#[derive(Default)]
+struct Report {
+    checked: usize,
+    wrong: usize,
+    blames_a_setting: bool,
+}
+
+impl Report {
+    fn add(&mut self, what: &str, finding: Finding) -> Result<(), Failure> {
+        self.checked += 1;
+        match finding {
+            Finding::Good(text) => say(&format!("good   {what}: {text}")),
+            Finding::Risky(text) => say(&format!("risky  {what}: {text}")),
+            Finding::Wrong { why, blames_a_setting } => {
+                self.wrong += 1;
+                self.blames_a_setting |= blames_a_setting;
+                say(&format!("wrong  {what}: {why}"))
+            }
+        }
+    }
+
+    fn ended(self) -> Result<(), Failure> {
+        let Self { checked, wrong, blames_a_setting } = self;
+        if wrong == 0 { Ok(()) } else { Err(Failure::Checked { wrong, checked, blames_a_setting }) }
+    }
+}
+
+fn reach(settings: &Settings) -> Finding {
+    let (host, port) = (&settings.host, settings.port);
+    if host.is_loopback() {
+        Finding::Good(format!("this machine alone, at {host}, port {port}"))
+    } else {
+        Finding::Good(format!("other machines too, at {host}, port {port}"))
+    }
+}
+
+fn admins(policy: AdminSignUp) -> Finding {
+    match policy {
+        AdminSignUp::Open => Finding::Risky("anybody may become one (ADMIN_SIGNUP is open)".to_owned()),
+        AdminSignUp::Bootstrap => {
+            let text = "anybody may become one until there has been one, and then who an admin makes one";
+            Finding::Good(format!("{text} (ADMIN_SIGNUP is bootstrap)"))
+        }
+        AdminSignUp::Closed => Finding::Good("who an admin makes one (ADMIN_SIGNUP is closed)".to_owned()),
+    }
+}
+
+fn signing_key(settings: &Settings) -> Finding {
+    let SecretKey::KeptIn(folder) = &settings.secret_key else {
+        return match settings.secret_key.weakness() {
+            Some(weakness) => Finding::Risky(format!("others may forge tokens: SECRET_KEY {weakness}")),
+            None => Finding::Good("SECRET_KEY".to_owned()),
+        };
+    };
+    match secret_key::examine(folder) {
+        Ok((true, file)) => Finding::Good(format!("kept in {}", file.display())),
+        Ok((false, file)) => to_be_made(&file),
+        Err(error) => wrong(&error),
+    }
+}
+
+async fn database(settings: &Settings) -> Finding {
+    let place = match &settings.database {
+        Database::Sqlite(file) if !file.exists() => return to_be_made(file),
+        Database::Sqlite(file) => file.display().to_string(),
+        Database::MongoDb(_) => format!("the MongoDB database {}", settings.database_name),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    match examine_database(&settings.database, &settings.database_name, clock, ids).await {
+        Ok(false) => Finding::Good(place),
+        Ok(true) => Finding::Good(format!("{place}; users of the FastAPI service will be taken over")),
+        Err(error) => composition(&error),
+    }
+}
+
+fn images_in(folder: &Path) -> Finding {
+    if !folder.exists() {
+        return to_be_made(folder);
+    }
+    match examine_folder(folder) {
+        Ok(()) => Finding::Good(folder.display().to_string()),
+        Err(error) => composition(&error),
+    }
+}
+
+async fn bucket(s3: &S3Settings, bucket: &Bucket) -> Finding {
+    let place = s3.endpoint.as_ref().unwrap_or(&s3.region);
+    match examine_bucket(s3, bucket).await {
+        Ok(()) => Finding::Good(format!("{bucket} at {place}")),
+        Err(error) => wrong(&error),
+    }
+}
+
+/// What the service would make at its start, where it may.
+fn to_be_made(path: &Path) -> Finding {
+    let shown = path.display();
+    match can_be_made(path) {
+        Ok(()) => Finding::Good(format!("{shown} is not there yet; the service makes it")),
+        Err((folder, error)) => Finding::Wrong {
+            why: format!("{shown} can't be made in {}: {error}", folder.display()),
+            blames_a_setting: false,
+        },
+    }
+}
+
+fn can_be_made(path: &Path) -> Result<(), (PathBuf, io::Error)> {
+    let above = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
+    let folder = path.ancestors().skip(1).map(above).find(|path| path.exists());
+    let folder = folder.unwrap_or_else(|| PathBuf::from("/"));
+    if !folder.is_dir() {
+        return Err((folder, io::ErrorKind::NotADirectory.into()));
+    }
+    access(&folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| (folder, error.into()))
+}
+
+fn composition(error: &CompositionError) -> Finding {
+    Finding::Wrong { why: Chain(error).to_string(), blames_a_setting: error.blames_a_setting() }
+}
+
+fn wrong(error: &(dyn std::error::Error + 'static)) -> Finding {
+    Finding::Wrong { why: Chain(error).to_string(), blames_a_setting: false }
+}

@@ -1,0 +1,118 @@
+//! Moving accounts, and images, from one store to another.
+//!
+//! Before anything is written, the target is looked through: whoever is in it has to be in the source. Then batch by batch,
+//! in the order of ids, what is not there yet is written, an account's image before the account. In the end both are read
+//! again and compared. So a run that was cut off, however it was, is run again, and goes on where it was.
+
+mod accounts;
+mod images;
+mod opened;
+mod progress;
+mod removals;
+
+use clap::Args;
+use roster_domain::ports::Unavailable;
+
+use self::accounts::{Copied, compare, copy, refuse_others};
+use self::images::{Compared, ImageMove};
+use self::opened::{Opened, open_pair};
+use self::removals::carry_over;
+use super::{say, waiting};
+use crate::Failure;
+use crate::settings::MigrationSettings;
+
+/// How many accounts are held in memory at a time, of each store.
+const BATCH: usize = 500;
+
+/// What is told behind the arguments.
+pub(super) const HELP: &str = "\
+Stop the service on the source first, and do not start it on the target before this has ended
+with exit code 0: what changes meanwhile is not moved. The source stays as it is. A run that was
+cut off is run again; what is there is not written twice.
+
+A target that holds users who are not in the source is refused before anything is written. In
+the end every account is read again from both, and every image that was moved, and compared.
+
+On a MongoDB the path of the URL names the database, and DB_NAME where it has none. Buckets are
+reached with the settings of S3 (AWS_ENDPOINT_URL_S3, AWS_REGION, keys). Without --images-from
+and --images-to, images stay where they are. docs/commands.md says more.";
+
+/// From where to where.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where the accounts are: sqlite:// and a file's path, or a mongodb:// URL
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// Where they are to be, likewise
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// Where the images are: file:// and a folder's path, or s3:// and a bucket, a slash and a prefix
+    #[arg(long, value_name = "URL", requires = "images_to")]
+    images_from: Option<String>,
+    /// Where they are to be, likewise
+    #[arg(long, value_name = "URL", requires = "images_from")]
+    images_to: Option<String>,
+}
+
+/// Moves what the arguments name.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let images = arguments.images_from.as_deref().zip(arguments.images_to.as_deref());
+    let settings = MigrationSettings::load(&arguments.from, &arguments.to, images)?;
+    waiting(settings.log, async { migrate(&open_pair(&settings).await?).await })
+}
+
+async fn migrate(opened: &Opened) -> Result<(), Failure> {
+    let Opened { source, target, images, .. } = opened;
+    let total = opened.total().await?;
+    if total == 0 {
+        return Err(Failure::Migration("--from holds no users: is it the right database?".to_owned()));
+    }
+    refuse_others(source.archive.as_ref(), target.archive.as_ref()).await?;
+    let Copied { written, there } = copy(opened, total).await?;
+    let removals = carry_over(opened).await?;
+    let compared = compare(opened, total).await?;
+    say(&format!("{written} accounts written, {there} were there already"))?;
+    if removals > 0 {
+        say(&format!("{removals} promises to remove an image carried over"))?;
+    }
+    say(&format!(
+        "{} accounts, {} of them in the trash, are equal in both",
+        compared.accounts, compared.in_trash
+    ))?;
+    tell_of_images(images.as_ref(), &compared.images)?;
+    if source.users.has_had_admin().await.map_err(stopped)?
+        && !target.users.has_had_admin().await.map_err(stopped)?
+    {
+        say(
+            "no account is an admin, but there has been one: with ADMIN_SIGNUP=bootstrap anybody may become one",
+        )?;
+    }
+    Ok(())
+}
+
+fn tell_of_images(images: Option<&ImageMove>, compared: &Compared) -> Result<(), Failure> {
+    if let Some(images) = images {
+        let (equal, from, to) = (compared.equal, images.from.name(), images.to.name());
+        say(&format!("{equal} images are equal in {} and {}", from.as_str(), to.as_str()))?;
+    }
+    if compared.missing > 0 {
+        let first = compared.first_missing.as_ref().map(ToString::to_string).unwrap_or_default();
+        say(&format!("{} images were missing already, the first that of user {first}", compared.missing))?;
+    }
+    if compared.elsewhere > 0 {
+        say(&format!("{} images stay in their stores: {}", compared.elsewhere, compared.stores()))?;
+    }
+    if compared.originals > 0 {
+        let count = compared.originals;
+        say(&format!(
+            "{count} images of the FastAPI service keep their names; their files are yours to copy"
+        ))?;
+    }
+    Ok(())
+}
+
+/// A store did not do what it was asked.
+fn stopped(error: Unavailable) -> Failure {
+    let error = roster_domain::Error::from(error);
+    Failure::Migration(format!("{}; run it again, and it goes on", roster_domain::Chain(&error)))
+}

@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use roster_domain::entities::Change;
+use roster_domain::ports::{ImageRemovals, Unavailable};
+use roster_domain::values::{StoreName, Timestamp};
+
+use super::{BATCH, Opened, stopped};
+use crate::Failure;
+
+/// Later than anything is due.
+const CENTURY: Duration = Duration::from_hours(24 * 36_525);
+
+/// Carries over which images are still to be removed, and answers how many. Not those of a store whose images are moved: what
+/// nobody has is not moved, and stays behind with all the rest.
+pub(super) async fn carry_over(opened: &Opened) -> Result<u64, Failure> {
+    carry(opened).await.map_err(stopped)
+}
+
+async fn carry(opened: &Opened) -> Result<u64, Unavailable> {
+    let Opened { source, target, images, clock, ids } = opened;
+    let change = Change { actor: None, at: clock.now(), request: ids.request_id() };
+    let later = change.at.plus(CENTURY);
+    // What an earlier run carried over, and images that an account had there before it was written anew: in no other place
+    // than the one that images are moved to is any of them the target's own.
+    for store in target.removals.stores().await? {
+        if images.as_ref().is_none_or(|images| images.to.name() != store) {
+            forget(target.removals.as_ref(), &store, later).await?;
+        }
+    }
+    let mut carried = 0;
+    for store in source.removals.stores().await? {
+        if images.as_ref().is_some_and(|images| images.from.name() == store) {
+            continue;
+        }
+        let mut after = None;
+        loop {
+            let due = source.removals.due(&store, later, after, BATCH).await?;
+            for removal in &due {
+                target.removals.reserve(removal.owner, &removal.image, removal.due, &change).await?;
+            }
+            carried += due.len() as u64;
+            let Some(last) = due.last() else { break };
+            after = Some(last.clone());
+        }
+    }
+    Ok(carried)
+}
+
+/// Forgets all removals from that store.
+async fn forget(
+    removals: &dyn ImageRemovals,
+    store: &StoreName,
+    later: Timestamp,
+) -> Result<(), Unavailable> {
+    loop {
+        let due = removals.due(store, later, None, BATCH).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        for removal in &due {
+            removals.done(removal).await?;
+        }
+    }
+}

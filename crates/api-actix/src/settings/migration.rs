@@ -1,0 +1,130 @@
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use super::environment::{self, Environment};
+use super::error::{Fault, SettingsError};
+use super::location::{self, Database};
+use super::reader::Reader;
+use super::{Images, LogSettings};
+
+/// From where to where accounts are moved, and images where they are moved too.
+#[derive(Debug)]
+pub struct MigrationSettings {
+    /// From where.
+    pub from: Place,
+    /// To where.
+    pub to: Place,
+    /// From where and to where images are moved.
+    pub images: Option<(Images, Images)>,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+/// A database.
+#[derive(Debug)]
+pub struct Place {
+    /// Which argument names it.
+    pub argument: &'static str,
+    /// Where it is.
+    pub database: Database,
+    /// Its name, on a MongoDB.
+    pub name: String,
+}
+
+impl MigrationSettings {
+    /// Reads what the arguments name, and the rest from the settings of this process: `DB_NAME`, those of S3 and of the log.
+    pub fn load(from: &str, to: &str, images: Option<(&str, &str)>) -> Result<Self, SettingsError> {
+        let environment = Environment::new(|name| std::env::var_os(name), &environment::file()?)?;
+        let lookup = |name: &str| environment.get(name);
+        Self::read(&Reader::new(&lookup), from, to, images)
+    }
+
+    fn read(
+        reader: &Reader<'_>,
+        from: &str,
+        to: &str,
+        images: Option<(&str, &str)>,
+    ) -> Result<Self, SettingsError> {
+        let settings = Self {
+            from: Place::read(reader, "--from", from)?,
+            to: Place::read(reader, "--to", to)?,
+            images: images
+                .map(|(from, to)| {
+                    let from_place = images_at(reader, "--images-from", from)?;
+                    let to_place = images_at(reader, "--images-to", to)?;
+                    if is_same_place(&from_place, &to_place) {
+                        return Err(same("--images-to", "--images-from"));
+                    }
+                    Ok((from_place, to_place))
+                })
+                .transpose()?,
+            log: LogSettings::read(reader)?,
+        };
+        if settings.from.is(&settings.to) {
+            return Err(same("--to", "--from"));
+        }
+        Ok(settings)
+    }
+}
+
+impl Place {
+    fn read(reader: &Reader<'_>, argument: &'static str, url: &str) -> Result<Self, SettingsError> {
+        let refused = |fault| SettingsError::variable(argument, fault);
+        let database = location::database(url).map_err(refused)?;
+        let name = match name_in(url) {
+            Some(name) => location::database_name(&name).map_err(refused)?,
+            None => reader.value("DB_NAME", "fast_api_db", location::database_name)?,
+        };
+        Ok(Self { argument, database, name })
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (&self.database, &other.database) {
+            (Database::Sqlite(one), Database::Sqlite(other)) => is_same_path(one, other),
+            (Database::MongoDb(one), Database::MongoDb(another)) => {
+                servers(one.expose_secret()) == servers(another.expose_secret()) && self.name == other.name
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The database's name in the path of a MongoDB's URL.
+fn name_in(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let path = rest.split('?').next()?.split_once('/')?.1;
+    (scheme.starts_with("mongodb") && !path.is_empty()).then(|| path.to_owned())
+}
+
+/// The servers of a MongoDB's URL, without the user.
+fn servers(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let servers = rest.split(['/', '?']).next().unwrap_or_default();
+    servers.rsplit('@').next().unwrap_or_default()
+}
+
+fn images_at(reader: &Reader<'_>, argument: &'static str, url: &str) -> Result<Images, SettingsError> {
+    let url = location::images(url).map_err(|fault| SettingsError::variable(argument, fault))?;
+    Images::only(reader, url)
+}
+
+fn is_same_place(one: &Images, other: &Images) -> bool {
+    match (one, other) {
+        (Images::Folder { folder: one, .. }, Images::Folder { folder: other, .. }) => {
+            is_same_path(one, other)
+        }
+        (Images::S3 { bucket: one, .. }, Images::S3 { bucket: other, .. }) => one == other,
+        _ => false,
+    }
+}
+
+/// Whether it is one file or folder, where both are there.
+fn is_same_path(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn same(argument: &'static str, as_what: &str) -> SettingsError {
+    let problem = format!("is the same as {as_what}");
+    SettingsError::variable(argument, Fault::new(problem, "give the place that it is to be moved to"))
+}

@@ -1,0 +1,296 @@
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+
+use roster_domain::entities::Account;
+use roster_domain::ports::{AccountArchive, ImageRemovals as _};
+use roster_domain::values::{ImageRef, ProfileImage, StoreName};
+use roster_domain_testkit::fixtures::{START, account, change, image_key, next_user_id};
+use roster_test_mongo::{Database, asked_topology};
+use roster_test_s3::TestS3;
+use tempfile::TempDir;
+
+use crate::program::{Ended, roster, run};
+use crate::stores::{accounts, content, everybody, fill, fill_folder, images, mongodb, sqlite};
+
+const ONE: &str = "sqlite://one.db";
+const OTHER: &str = "sqlite://other.db";
+
+fn migrate(folder: &Path, from: &str, to: &str, name: &str) -> Ended {
+    run(folder, &["migrate", "--from", from, "--to", to], &[("DB_NAME", name)])
+}
+
+/// The same place, but with the database's name in the path.
+fn named(database: &Database) -> String {
+    let (servers, options) = database.url().split_once("://").map_or(("", ""), |(_, rest)| {
+        rest.split_once('/').map_or((rest, ""), |(servers, rest)| {
+            (servers, rest.split_once('?').map_or("", |(_, options)| options))
+        })
+    });
+    format!("mongodb://{servers}/{}?{options}", database.name())
+}
+
+#[tokio::test]
+async fn accounts_are_moved_from_sqlite_to_mongodb_to_mongodb_and_back_as_they_are() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::fresh(asked_topology()).await;
+    let second = Database::fresh(asked_topology()).await;
+    let all = accounts(1_234);
+    fill(&sqlite(folder.path(), "one.db"), &all).await;
+
+    let said = migrate(folder.path(), ONE, database.url(), database.name()).done();
+    assert!(said.contains("1234 accounts written, 0 were there already"), "{said}");
+    assert!(said.contains("1234 accounts, 123 of them in the trash, are equal in both"), "{said}");
+    assert!(said.contains("124 images stay in their stores: file"), "{said}");
+    assert!(said.contains("124 images of the FastAPI service keep their names"), "{said}");
+    assert!(everybody(&mongodb(&database).await).await == all);
+
+    migrate(folder.path(), database.url(), &named(&second), database.name()).done();
+    assert!(everybody(&mongodb(&second).await).await == all);
+    migrate(folder.path(), &named(&second), OTHER, "unused").done();
+    assert!(everybody(&sqlite(folder.path(), "other.db")).await == all);
+}
+
+/// Kills it once it has told of progress; the code is that of a run that was faster.
+fn kill_in_the_middle(folder: &Path, from: &str, to: &str, name: &str) {
+    let arguments = ["migrate", "--from", from, "--to", to];
+    let mut process = roster(folder, &arguments, &[("DB_NAME", name)]).spawn().unwrap();
+    let mut said = BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.starts_with("copied "), "{line}");
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+async fn goes_on_after_a_kill<A: AccountArchive>(
+    folder: &Path,
+    from: &str,
+    to: &str,
+    name: &str,
+    all: &[Account],
+    target: impl AsyncFn() -> A,
+) {
+    kill_in_the_middle(folder, from, to, name);
+    let half = everybody(&target().await).await;
+    assert!(!half.is_empty() && half.len() < all.len(), "{} of {} accounts", half.len(), all.len());
+    assert!(half.iter().zip(all).all(|(one, other)| one == other), "what is there is whole");
+
+    let said = migrate(folder, from, to, name).done();
+    let written = all.len() - half.len();
+    assert!(said.contains(&format!("{written} accounts written, {} were there", half.len())), "{said}");
+    assert!(everybody(&target().await).await == all);
+    let said = migrate(folder, from, to, name).done();
+    assert!(said.contains(&format!("0 accounts written, {} were there", all.len())), "{said}");
+}
+
+#[tokio::test]
+async fn a_migration_that_was_killed_goes_on_where_it_was_in_both_directions() {
+    let folder = TempDir::new().unwrap();
+    let (path, database) = (folder.path(), Database::fresh(asked_topology()).await);
+    let all = accounts(6_000);
+    fill(&sqlite(path, "one.db"), &all).await;
+    goes_on_after_a_kill(path, ONE, database.url(), database.name(), &all, async || mongodb(&database).await)
+        .await;
+    goes_on_after_a_kill(path, database.url(), OTHER, database.name(), &all, async || {
+        sqlite(path, "other.db")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_target_that_holds_others_is_refused_and_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::fresh(asked_topology()).await;
+    let all = accounts(700);
+    fill(&sqlite(folder.path(), "one.db"), &all).await;
+    // The last id is the largest, so it is found behind everybody else's.
+    let there = [all[..600].to_vec(), vec![account("somebody else")]].concat();
+    for (to, archive) in [
+        (database.url(), Box::new(mongodb(&database).await) as Box<dyn AccountArchive>),
+        (OTHER, Box::new(sqlite(folder.path(), "other.db"))),
+    ] {
+        fill(archive.as_ref(), &there).await;
+        let why = migrate(folder.path(), ONE, to, database.name()).failed(1);
+        let other = there.last().unwrap().user.id;
+        assert!(why.contains("--to holds users who are not in --from") && why.contains(&other.to_string()));
+        assert!(everybody(archive.as_ref()).await == there);
+    }
+}
+
+#[tokio::test]
+async fn who_changed_since_the_run_before_is_written_anew() {
+    let folder = TempDir::new().unwrap();
+    let mut all = accounts(10);
+    let source = sqlite(folder.path(), "one.db");
+    fill(&source, &all).await;
+    migrate(folder.path(), ONE, OTHER, "unused").done();
+    all[7].user.role = roster_domain::values::Role::Admin;
+    fill(&source, &all[7..8]).await;
+    let said = migrate(folder.path(), ONE, OTHER, "unused").done();
+    assert!(said.contains("1 accounts written, 9 were there"), "{said}");
+    assert!(everybody(&sqlite(folder.path(), "other.db")).await == all);
+}
+
+/// These accounts with their images in another store.
+fn moved_to(store: &str, accounts: &[Account]) -> Vec<Account> {
+    let mut moved = accounts.to_vec();
+    for account in &mut moved {
+        if let Some(ProfileImage::Stored(image)) = &mut account.user.profile_image {
+            image.store = StoreName::new(store);
+        }
+    }
+    moved
+}
+
+#[tokio::test]
+async fn images_are_moved_with_the_accounts_from_a_folder_to_s3_and_back() {
+    let folder = TempDir::new().unwrap();
+    let (path, s3) = (folder.path(), TestS3::start());
+    let mut all = accounts(100);
+    fill_folder(&path.join("faces"), &all).await;
+    // This one's image was lost before, and that one's is in a store that is not moved.
+    let owner = all[9].user.id;
+    all[9].user.profile_image =
+        Some(ImageRef { store: StoreName::new("file"), key: image_key(owner) }.into());
+    let owner = all[8].user.id;
+    let elsewhere = ImageRef { store: StoreName::new("s3://others"), key: image_key(owner) };
+    all[8].user.profile_image = Some(elsewhere.clone().into());
+    fill(&sqlite(path, "one.db"), &all).await;
+
+    let (config, url) = (s3.config(), s3.url());
+    let variables = [
+        ("AWS_ENDPOINT_URL_S3", url.as_str()),
+        ("AWS_ACCESS_KEY_ID", config.access_key_id.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", config.secret_access_key.as_str()),
+    ];
+    let bucket = "s3://images/some/faces";
+    let there =
+        ["migrate", "--from", ONE, "--to", OTHER, "--images-from", "file://faces", "--images-to", bucket];
+    let said = run(path, &there, &variables).done();
+    assert!(said.contains("10 images are equal in file and s3://images/some/faces"), "{said}");
+    assert!(
+        said.contains(&format!("1 images were missing already, the first that of user {}", all[9].user.id))
+    );
+    assert!(said.contains("1 images stay in their stores: s3://others"), "{said}");
+    let mut expected = moved_to(bucket, &all);
+    expected[8].user.profile_image = Some(elsewhere.into());
+    assert!(everybody(&sqlite(path, "other.db")).await == expected);
+    let objects = s3.objects();
+    assert_eq!(objects.len(), 10);
+    for image in images(&accounts_with_images(&all)) {
+        assert!(objects[&format!("some/faces/{}", image.key.as_str())] == content(&image));
+    }
+
+    let back = ["migrate", "--from", OTHER, "--to", "sqlite://third.db", "--images-from", bucket];
+    let back = [&back[..], &["--images-to", "file://other faces"]].concat();
+    let said = run(path, &back, &variables).done();
+    assert!(said.contains("10 images are equal in s3://images/some/faces and file"), "{said}");
+    assert!(everybody(&sqlite(path, "third.db")).await == all);
+    for image in images(&accounts_with_images(&all)) {
+        let file = path.join("other faces").join(image.key.as_str());
+        assert!(std::fs::read(file).unwrap() == content(&image));
+    }
+}
+
+#[tokio::test]
+async fn images_that_are_moved_later_than_their_accounts_are_not_removed_where_they_were() {
+    let folder = TempDir::new().unwrap();
+    let (path, s3, all) = (folder.path(), TestS3::start(), accounts(1));
+    fill(&sqlite(path, "one.db"), &all).await;
+    fill_folder(&path.join("faces"), &all).await;
+    migrate(path, ONE, OTHER, "unused").done();
+    let (config, url) = (s3.config(), s3.url());
+    let variables = [
+        ("AWS_ENDPOINT_URL_S3", url.as_str()),
+        ("AWS_ACCESS_KEY_ID", config.access_key_id.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", config.secret_access_key.as_str()),
+    ];
+    let arguments = ["migrate", "--from", ONE, "--to", OTHER, "--images-from", "file://faces"];
+    run(path, &[&arguments[..], &["--images-to", "s3://images"]].concat(), &variables).done();
+    let target = sqlite(path, "other.db");
+    assert!(everybody(&target).await == moved_to("s3://images", &all));
+    assert_eq!(target.stores().await.unwrap(), []);
+}
+
+/// Those whose images were put into the folder.
+fn accounts_with_images(all: &[Account]) -> Vec<Account> {
+    all.iter().step_by(10).cloned().collect()
+}
+
+#[tokio::test]
+async fn an_image_that_differs_is_told() {
+    let folder = TempDir::new().unwrap();
+    let (path, all) = (folder.path(), accounts(1));
+    fill(&sqlite(path, "one.db"), &all).await;
+    fill_folder(&path.join("faces"), &all).await;
+    let file = path.join("other").join(images(&all)[0].key.as_str());
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let mut other = content(&images(&all)[0]);
+    *other.last_mut().unwrap() ^= 1;
+    std::fs::write(file, other).unwrap();
+    let arguments = ["migrate", "--from", ONE, "--to", OTHER, "--images-from", "file://faces"];
+    let why = run(path, &[&arguments[..], &["--images-to", "file://other"]].concat(), &[]).failed(1);
+    assert!(why.contains(&format!("image of user {} is not the same", all[0].user.id)), "{why}");
+}
+
+#[tokio::test]
+async fn images_that_are_to_be_removed_still_are_after_it() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::fresh(asked_topology()).await;
+    let source = sqlite(folder.path(), "one.db");
+    fill(&source, &accounts(3)).await;
+    let owner = next_user_id();
+    let image = ImageRef { store: StoreName::new("file"), key: image_key(owner) };
+    source.reserve(owner, &image, START, &change()).await.unwrap();
+    for _ in 0..2 {
+        let said = migrate(folder.path(), ONE, database.url(), database.name()).done();
+        assert!(said.contains("1 promises to remove an image carried over"), "{said}");
+        let target = mongodb(&database).await;
+        let due = target.due(&image.store, START, None, 10).await.unwrap();
+        assert_eq!(
+            due.iter().map(|due| (due.owner, due.image.clone())).collect::<Vec<_>>(),
+            [(owner, image.clone())]
+        );
+    }
+}
+
+#[test]
+fn a_source_that_is_not_there_is_not_made() {
+    let folder = TempDir::new().unwrap();
+    let why = migrate(folder.path(), ONE, OTHER, "unused").failed(1);
+    assert!(why.contains("--from: one.db is not there"), "{why}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    drop(sqlite(folder.path(), "one.db"));
+    let why = migrate(folder.path(), ONE, OTHER, "unused").failed(1);
+    assert!(why.contains("--from holds no users"), "{why}");
+}
+
+#[rstest::rstest]
+#[case(&["--from", ONE, "--to", ONE], "--to is the same as --from")]
+#[case(&["--from", ONE, "--to", "sqlite://./one.db"], "--to is the same as --from")]
+#[case(&["--from", "mongodb://a:b@c/x", "--to", "mongodb://c/x"], "--to is the same as --from")]
+#[case(&["--from", ONE, "--to", "postgres://me:hunter2@db"], "--to starts with \"postgres\"")]
+#[case(&["--from", "mongodb://me:hunter2@db:99999/x", "--to", ONE], "--from: not a MongoDB URL")]
+#[case(&["--from", "mongodb://me:hunter2@db/a.b", "--to", ONE], "--from is \"a.b\"")]
+#[case(
+    &["--from", ONE, "--to", OTHER, "--images-from", "s3://faces", "--images-to", "file://x"],
+    "AWS_REGION is not set"
+)]
+#[case(
+    &["--from", ONE, "--to", OTHER, "--images-from", "file://x", "--images-to", "file://x"],
+    "--images-to is the same as --images-from"
+)]
+fn what_can_not_be_moved_is_wrong_usage(#[case] arguments: &[&str], #[case] why: &str) {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("one.db"), "").unwrap();
+    let line = run(folder.path(), &[&["migrate"], arguments].concat(), &[]).failed(2);
+    assert!(line.contains(why) && !line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn images_are_moved_from_somewhere_to_somewhere() {
+    let folder = TempDir::new().unwrap();
+    let arguments = ["migrate", "--from", ONE, "--to", OTHER, "--images-to", "file://x"];
+    let ended = run(folder.path(), &arguments, &[]);
+    assert!(ended.code == 2 && ended.stderr.contains("--images-from"), "{ended:?}");
+}

@@ -1,0 +1,40 @@
+use roster_domain::ports::{ImageRemovals as _, Trash as _};
+use roster_domain::values::{ImageRef, StoreName};
+use roster_domain_testkit::fixtures::{START, change, image_key, image_of, next_user_id, page};
+use tempfile::TempDir;
+
+use crate::program::run;
+use crate::stores::{accounts, fill, fill_folder, images, sqlite};
+
+#[tokio::test]
+async fn old_trash_and_images_that_nobody_has_go_at_once_and_are_counted() {
+    let folder = TempDir::new().unwrap();
+    let mut everybody = accounts(20);
+    // Those in the trash have been there for long.
+    for account in &mut everybody {
+        if account.trash.is_some() {
+            account.user.profile_image = Some(image_of(account.user.id).into());
+        }
+    }
+    let store = sqlite(folder.path(), "data/roster.db");
+    fill(&store, &everybody).await;
+    fill_folder(&folder.path().join("data/images"), &everybody).await;
+    let owner = next_user_id();
+    let elsewhere = ImageRef { store: StoreName::new("s3://gone"), key: image_key(owner) };
+    store.reserve(owner, &elsewhere, START, &change()).await.unwrap();
+
+    // The store stays open meanwhile, as that of a running service.
+    let said = run(folder.path(), &["purge"], &[]).done();
+    assert_eq!(
+        said,
+        "2 users deleted for good, who were in the trash for too long\n2 images removed\n\
+         images in s3://gone wait to be removed: it is not configured\n"
+    );
+    assert_eq!(store.list(page(1, 10)).await.unwrap().total, 0);
+    let left = images(&everybody).len() - 2;
+    let folders = folder.path().join("data/images").read_dir().unwrap();
+    assert_eq!(folders.filter(|entry| entry.as_ref().unwrap().file_name() != ".tmp").count(), left);
+
+    let said = run(folder.path(), &["purge"], &[]).done();
+    assert!(said.starts_with("0 users") && said.contains("\n0 images"), "{said}");
+}
