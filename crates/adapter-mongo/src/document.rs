@@ -87,6 +87,11 @@ pub(crate) fn is_true(document: &RawDocument, field: &str) -> bool {
     document.get_bool(field).unwrap_or(false)
 }
 
+/// Whether a user is live: what the filter `is_deleted: false` says, of a document that was read.
+pub(crate) fn is_live(document: &RawDocument) -> bool {
+    matches!(document.get_bool("is_deleted"), Ok(false))
+}
+
 /// Whether a document is what is left of a purged user until its images are gone.
 pub(crate) fn is_tombstone(document: &RawDocument) -> bool {
     roster(document).is_some_and(|roster| is_true(roster, "tombstone"))

@@ -111,7 +111,12 @@ impl Users for MongoStore {
         fields.extend(doc! { "roster.epoch": 1, "roster.sessions.id": 1 });
         let named = named.filter(|named| *named != caller.user_id);
         let found = match named {
-            None => self.server.find_one(live(caller.user_id), fields).await?.into_iter().collect(),
+            None => {
+                // By the id alone: that is a look-up which the server neither plans nor looks for a plan of.
+                fields.insert("is_deleted", 1);
+                let found = self.server.find_one(doc! { "_id": object_id(caller.user_id) }, fields).await?;
+                found.into_iter().filter(|found| document::is_live(found)).collect()
+            }
             Some(named) => {
                 let find = crate::server::Find {
                     filter: doc! {
