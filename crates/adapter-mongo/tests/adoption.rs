@@ -175,6 +175,27 @@ async fn users_that_share_a_name_stop_the_start_with_their_ids_and_nothing_is_ch
 }
 
 #[tokio::test]
+async fn an_examination_tells_who_is_to_be_taken_over_and_takes_over_nobody() {
+    let database = Database::fresh().await;
+    assert!(!database.examine().await.unwrap(), "nobody is there");
+    let users = database.collection("users").await;
+    users.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
+    let before = users_of(&database).await;
+    assert!(database.examine().await.unwrap());
+    assert_eq!(users_of(&database).await, before);
+    assert_eq!(users.list_index_names().await.unwrap(), ["_id_"]);
+
+    users.insert_one(user(id(2), "ann@example.com", "bob")).await.unwrap();
+    let Err(ConnectError::Conflicts { conflicts, .. }) = database.examine().await else {
+        panic!("somebody has to decide");
+    };
+    assert_eq!(conflicts.emails, [[id(1).to_hex(), id(2).to_hex()]]);
+    users.delete_one(doc! { "_id": id(2) }).await.unwrap();
+    database.connect().await;
+    assert!(!database.examine().await.unwrap(), "all are taken over");
+}
+
+#[tokio::test]
 async fn a_user_who_shares_a_name_with_one_that_is_adopted_stops_the_start_too() {
     let database = Database::fresh().await;
     database.collection("users").await.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();

@@ -41,6 +41,20 @@ impl Database {
         connect(self.url(), self.name()).await
     }
 
+    /// What a look at it tells, tried as often as a store.
+    pub(crate) async fn examine(&self) -> Result<bool, ConnectError> {
+        let examined = async {
+            loop {
+                let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+                match MongoStore::examine(self.url(), self.name(), clock, ids).await {
+                    Err(error) if error.is_worth_retrying() => {}
+                    examined => break examined,
+                }
+            }
+        };
+        timeout(Duration::from_mins(1), examined).await.expect("a server that answers")
+    }
+
     /// A store on it.
     pub(crate) async fn connect(&self) -> MongoStore {
         connect_patiently(self.url(), self.name()).await

@@ -14,16 +14,27 @@ use roster_domain_testkit::fixtures::{
     START, account, at, image_of, next_trash_entry_id, next_user_id, original_image, reason, session, spool,
 };
 use roster_test_mongo::Database;
+use tokio::time::timeout;
+
+use crate::harness::PATIENCE;
 
 /// A SQLite database in that folder.
 pub(crate) fn sqlite(folder: &Path, name: &str) -> SqliteStore {
     SqliteStore::open(&folder.join(name)).unwrap()
 }
 
-/// The MongoDB database.
+/// The MongoDB database, tried as often as Roster itself would.
 pub(crate) async fn mongodb(database: &Database) -> MongoStore {
-    let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
-    MongoStore::connect(database.url(), database.name(), clock, ids).await.unwrap()
+    let connected = async {
+        loop {
+            let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+            match MongoStore::connect(database.url(), database.name(), clock, ids).await {
+                Err(error) if error.is_worth_retrying() => {}
+                connected => break connected.unwrap(),
+            }
+        }
+    };
+    timeout(PATIENCE, connected).await.expect("a server that answers")
 }
 
 /// So many accounts, of every kind. Those at multiples of ten have an image of ours, those behind them one of the FastAPI

@@ -20,7 +20,8 @@ impl Progress {
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(total).with_style(style).with_message(phase)
         });
-        Self { phase, total, done: 0, bar }
+        // Where the terminal can move no cursor it shows nothing.
+        Self { phase, total, done: 0, bar: bar.filter(|bar| !bar.is_hidden()) }
     }
 
     pub(super) fn advance(&mut self, by: u64) -> Result<(), Failure> {
