@@ -2,16 +2,33 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use roster_adapter_s3::S3Images;
 use roster_domain::ports::ImageStore;
+use roster_domain::values::{ImageFormat, ImageKey};
 use roster_domain_testkit::fixtures::{bytes, image_key, next_user_id, original_image, spool};
 use roster_test_s3::{Mode, TestS3};
 
 use support::{PREFIX, PUBLIC_URL, connection, images};
 
 mod support;
+
+/// Another client of the same server: what it reads is what anybody does.
+fn client(s3: &TestS3) -> Client {
+    let keys = s3.config();
+    let credentials = Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "test");
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .region(Region::from_static("eu-central-1"))
+        .credentials_provider(credentials)
+        .endpoint_url(s3.url())
+        .force_path_style(true);
+    Client::from_conf(config.build())
+}
 
 #[tokio::test]
 async fn an_image_lies_below_the_prefix_under_its_key() {
@@ -83,4 +100,17 @@ async fn a_bucket_that_is_there_passes_the_probe_and_nothing_is_left_of_it() {
     let s3 = TestS3::start();
     images(&s3).await.probe().await.unwrap();
     assert!(s3.objects().is_empty());
+}
+
+#[tokio::test]
+async fn an_object_says_of_which_type_its_image_is() {
+    let s3 = TestS3::start();
+    let images = images(&s3).await;
+    for (format, media_type) in [(ImageFormat::Jpeg, "image/jpeg"), (ImageFormat::Png, "image/png")] {
+        let key = ImageKey::new(next_user_id(), [7; 16], format);
+        images.put(&key, spool(b"image")).await.unwrap();
+        let object = format!("{PREFIX}/{}", key.as_str());
+        let head = client(&s3).head_object().bucket(&s3.config().bucket).key(object).send().await.unwrap();
+        assert_eq!(head.content_type(), Some(media_type));
+    }
 }
