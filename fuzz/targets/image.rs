@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
 
-static PROCESSOR: LazyLock<Processor> = LazyLock::new(|| Processor::new(Limits::default()));
+static PROCESSOR: LazyLock<Processor> = LazyLock::new(|| Processor::start(Limits::default()).expect("threads"));
 
 /// The most bytes of a clean image that is made anew once more, so that most of the time goes to what strangers send.
 const SMALL: u64 = 1 << 14;

@@ -1,25 +1,25 @@
 //! Makes a clean image of an uploaded one: decoded and encoded anew, upright, small, and nothing beside the pixels.
 //!
 //! Before a file is decoded, what that takes is told from its first bytes: its dimensions and how it is written. So much of
-//! a budget it waits for. All of it happens on blocking threads, of which there is a bounded number.
+//! a budget it waits for. All of it happens on a few threads of its own, which give way to those that answer requests.
 
 mod input;
 mod jpeg;
 mod picture;
 mod png;
+mod threads;
 
-use std::io::{Read, Seek, SeekFrom};
-use std::num::NonZero;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool, Unavailable};
 use roster_domain::values::ImageFormat;
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+
+use threads::Threads;
 
 /// The most pixels of an image, whatever the budget: beyond them it is time that it takes. No camera's image of a size
 /// that can be uploaded has so many.
@@ -53,33 +53,15 @@ pub struct Processor {
     limits: Limits,
     /// The budget, in units. Who asked first is served first, also where others need less.
     memory: Arc<Semaphore>,
-    threads: Arc<Semaphore>,
+    threads: Threads,
 }
 
 impl Processor {
-    /// A processor within these limits, on as many threads as the machine has processors.
-    #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    /// Starts a processor within these limits, on as many threads as the machine has processors. An error is the system's,
+    /// which gives no threads.
+    pub fn start(limits: Limits) -> io::Result<Self> {
         let memory = usize::try_from(limits.memory / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        Self { limits, memory: Arc::new(Semaphore::new(memory)), threads: Arc::new(Semaphore::new(threads)) }
-    }
-
-    /// Does the work on a thread of its own, once one is free. A panic of a decoder says that the image is damaged.
-    async fn on_a_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, ProcessError> + Send + 'static,
-    ) -> Result<T, ProcessError> {
-        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(unavailable)?;
-        let done = spawn_blocking(move || {
-            let _thread = thread;
-            work()
-        });
-        match done.await {
-            Ok(done) => done,
-            Err(ended) if ended.is_panic() => Err(ProcessError::Damaged),
-            Err(ended) => Err(unavailable(ended).into()),
-        }
+        Ok(Self { limits, memory: Arc::new(Semaphore::new(memory)), threads: Threads::start()? })
     }
 }
 
@@ -89,7 +71,7 @@ impl ImageProcessor for Processor {
         let budget = self.limits.memory;
         let looked_at = image.clone();
         let (outline, memory) = timeout(self.limits.patience, async {
-            let (outline, need) = self.on_a_thread(move || look(&looked_at, budget)).await?;
+            let (outline, need) = self.threads.run(move || look(&looked_at, budget)).await?;
             let units = u32::try_from(need.div_ceil(UNIT)).map_err(unavailable)?;
             let memory = Arc::clone(&self.memory).acquire_many_owned(units).await.map_err(unavailable)?;
             Ok::<_, ProcessError>((outline, memory))
@@ -97,13 +79,14 @@ impl ImageProcessor for Processor {
         .await
         .map_err(|_| ProcessError::Overloaded)??;
         // What has begun is not given up: its end is in sight, and its memory is free only then.
-        self.on_a_thread(move || {
-            let _memory = memory;
-            let format = outline.format();
-            let image = outline.decode(&image)?.finish(format)?;
-            Ok(ProcessedImage { image, format })
-        })
-        .await
+        self.threads
+            .run(move || {
+                let _memory = memory;
+                let format = outline.format();
+                let image = outline.decode(&image)?.finish(format)?;
+                Ok(ProcessedImage { image, format })
+            })
+            .await
     }
 }
 
@@ -208,7 +191,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_longer_than_the_patience_for_memory_is_refused() {
-        let processor = Processor::new(Limits { patience: Duration::from_millis(20), ..Limits::default() });
+        let processor =
+            Processor::start(Limits { patience: Duration::from_millis(20), ..Limits::default() }).unwrap();
         let _taken = processor.memory.acquire_many(80 << 10).await.unwrap();
         processor.process(upload()).await.unwrap();
         let _taken = processor.memory.acquire_many(6 << 10).await.unwrap();
@@ -217,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_is_served_once_there_is_memory_and_gives_it_back() {
-        let processor = Processor::new(Limits::default());
+        let processor = Processor::start(Limits::default()).unwrap();
         let all = processor.memory.available_permits();
         let taken = processor.memory.acquire_many(u32::try_from(all).unwrap()).await.unwrap();
         let mut waiting = pin!(processor.process(upload()));
@@ -225,13 +209,5 @@ mod tests {
         drop(taken);
         waiting.await.unwrap();
         assert_eq!(processor.memory.available_permits(), all);
-    }
-
-    #[tokio::test]
-    async fn a_panic_of_a_decoder_says_that_the_image_is_damaged() {
-        let processor = Processor::new(Limits::default());
-        let answer: Result<(), _> = processor.on_a_thread(|| panic!("expected by this test")).await;
-        assert!(matches!(answer, Err(ProcessError::Damaged)));
-        processor.process(upload()).await.unwrap();
     }
 }

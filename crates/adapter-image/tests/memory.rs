@@ -115,7 +115,8 @@ async fn no_image_takes_more_than_is_set_aside_for_it() {
     for (name, image) in pictures() {
         let upload = spool(&image);
         for memory in 1.. {
-            let processor = Processor::new(Limits { memory: memory * MIB as u64, ..Limits::default() });
+            let processor =
+                Processor::start(Limits { memory: memory * MIB as u64, ..Limits::default() }).unwrap();
             let before = ALLOCATED.current_usage();
             ALLOCATED.reset_peak_usage();
             match processor.process(upload.clone()).await {

@@ -48,7 +48,7 @@ const ALL: [&[u8]; 14] = [
 
 fn process_within(limits: Limits, spool: Spool) -> Result<(ImageFormat, Vec<u8>), ProcessError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let processed = runtime.block_on(Processor::new(limits).process(spool))?;
+    let processed = runtime.block_on(Processor::start(limits).unwrap().process(spool))?;
     let mut bytes = vec![0; usize::try_from(processed.image.length()).unwrap()];
     processed.image.file().read_exact_at(&mut bytes, 0).unwrap();
     Ok((processed.format, bytes))
@@ -376,7 +376,7 @@ fn as_many_pixels_as_a_refusal_allows_are_taken_and_not_many_more() {
 
 #[tokio::test]
 async fn uploads_that_need_more_together_than_there_is_wait_for_each_other() {
-    let processor = Processor::new(Limits { memory: 32 << 20, ..Limits::default() });
+    let processor = Processor::start(Limits { memory: 32 << 20, ..Limits::default() }).unwrap();
     let image = large(1700, 1400, image::ImageFormat::Png);
     let all = (0..4).map(|_| processor.process(spool(&image)));
     for processed in futures_util::future::join_all(all).await {

@@ -63,6 +63,9 @@ pub enum CompositionError {
     /// The threads that hash passwords.
     #[error("can't start hashing")]
     Hasher(#[source] roster_adapter_crypto::StartError),
+    /// The threads that make pictures.
+    #[error("can't start the threads for images")]
+    Processor(#[source] std::io::Error),
     /// The signing key that is kept beside the database.
     #[error(transparent)]
     SecretKey(#[from] SecretKeyError),
@@ -95,6 +98,8 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
     })
     .map_err(CompositionError::Hasher)?;
+    let limits = Limits { memory: settings.image_memory, ..Limits::default() };
+    let processor = Processor::start(limits).map_err(CompositionError::Processor)?;
     let image_addresses = images.addresses();
     let mut probes = images.probes();
     probes.insert(0, probe);
@@ -104,7 +109,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         removals,
         images: images.default,
         s3_images: images.s3,
-        processor: Arc::new(Processor::new(Limits { memory: settings.image_memory, ..Limits::default() })),
+        processor: Arc::new(processor),
         hasher: Arc::new(hasher),
         tokens: Arc::new(JwtTokens::new(secret_key, settings.secret_key_previous.clone())),
         clock,

@@ -1,5 +1,7 @@
 //! The program `roster`: `roster` alone serves.
 
+mod allocator;
+
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
@@ -9,5 +11,6 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::give_memory_back_at_once();
     roster_api_actix::commands::run()
 }
