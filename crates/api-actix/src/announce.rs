@@ -15,6 +15,12 @@ pub(crate) fn announce(settings: &Settings, secret_key_file: Option<&Path>) {
     tracing::info!(event = "starting", version, %database, %images, "users in {database}, images in {images}");
     if let Some(s3) = settings.images.s3() {
         uploads_to_s3(s3);
+        if settings.public_images {
+            tracing::warn!(
+                event = "public images",
+                "anybody may read images in S3 by their addresses: PUBLIC_IMAGES=on"
+            );
+        }
     }
     reach(settings);
     admin_sign_up(settings.admin_sign_up);

@@ -116,7 +116,11 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         ids: Arc::clone(&ids),
     };
     let ports = if settings.metrics.is_some() { measured(ports) } else { ports };
-    let rules = Rules { admin_sign_up: settings.admin_sign_up, trash_retention: settings.trash_retention };
+    let rules = Rules {
+        admin_sign_up: settings.admin_sign_up,
+        trash_retention: settings.trash_retention,
+        public_images: settings.public_images,
+    };
     Ok(Composition {
         roster: Arc::new(Roster::new(ports, rules)),
         ids,

@@ -44,7 +44,8 @@ impl RosterBuilder {
     #[must_use]
     pub fn new() -> Self {
         let trash_retention = Duration::from_hours(30 * 24);
-        Self { rules: Rules { admin_sign_up: AdminSignUp::Open, trash_retention }, s3_images: false }
+        let rules = Rules { admin_sign_up: AdminSignUp::Open, trash_retention, public_images: false };
+        Self { rules, s3_images: false }
     }
 
     /// Who may sign up as an admin.

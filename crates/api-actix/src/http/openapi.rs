@@ -18,8 +18,8 @@ use utoipa_swagger_ui::Config;
 use super::answers::NameTaken;
 use super::endpoints::{
     admin_sign_up, bulk_delete, delete_profile_image, delete_user, edit_user, health, list_trash, list_users,
-    live, log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_user, ready,
-    refresh, restore_user, sign_up,
+    live, log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_public_image,
+    read_user, ready, refresh, restore_user, sign_up,
 };
 use super::error::Refusal;
 use super::validation::Fault;
@@ -55,6 +55,7 @@ const PIECE: usize = 16 * 1024;
         profile_upload::profile_upload,
         profile_upload_s3::profile_upload_s3,
         read_profile_image::read_profile_image,
+        read_public_image::read_public_image,
         delete_profile_image::delete_profile_image,
     ),
     components(schemas(Refused, Invalid, Taken)),
@@ -273,6 +274,15 @@ pub(super) enum UnknownUser {
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) enum UnknownImage {
     /// There is no such user, or the user has no image.
+    #[response(status = 404)]
+    NoImage(Refused),
+}
+
+/// Of an address where no image is.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone")]
+pub(super) enum UnknownAddress {
+    /// There is no such image, or images are not public.
     #[response(status = 404)]
     NoImage(Refused),
 }

@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, Route, web};
 use super::answers::Detail;
 use super::endpoints::{
     admin_sign_up, bulk_delete, delete_profile_image, delete_user, edit_user, health, list_trash, list_users,
-    live, log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_user, ready,
-    refresh, restore_user, sign_up,
+    live, log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_public_image,
+    read_user, ready, refresh, restore_user, sign_up,
 };
 use super::openapi;
 use super::redirect::unknown_path;
@@ -68,6 +68,11 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
             (Method::GET, || web::to(read_profile_image::read_profile_image)),
             (Method::DELETE, || web::to(delete_profile_image::delete_profile_image)),
         ],
+    },
+    Endpoint {
+        path: "/api/v1/profile-images/{owner}/{name}",
+        allow: "GET",
+        methods: &[(Method::GET, || web::to(read_public_image::read_public_image))],
     },
     Endpoint {
         path: "/api/v1/trash/",

@@ -32,12 +32,13 @@ pub use self::s3::{Bucket, Images, S3Keys, S3Settings};
 pub(crate) use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
-pub const VARIABLES: [&str; 27] = [
+pub const VARIABLES: [&str; 28] = [
     "HOST",
     "PORT",
     "DATABASE_URL",
     "DB_NAME",
     "IMAGES_URL",
+    "PUBLIC_IMAGES",
     "S3_BUCKET",
     "S3_PUBLIC_URL",
     "AWS_REGION",
@@ -75,6 +76,8 @@ pub struct Settings {
     pub database_name: String,
     /// Where images are stored.
     pub images: Images,
+    /// Whether anybody may read an image in S3 whose address they know.
+    pub public_images: bool,
     /// What signs tokens.
     pub secret_key: SecretKey,
     /// What may have signed tokens too.
@@ -231,7 +234,12 @@ impl Settings {
         let database = reader.value("DATABASE_URL", "sqlite://data/roster.db", location::database)?;
         let database_name = reader.value("DB_NAME", "fast_api_db", location::database_name)?;
         let images_url = reader.value("IMAGES_URL", "file://data/images", location::images)?;
+        let public_images = reader.choice("PUBLIC_IMAGES", "off", &[("on", true), ("off", false)])?;
         let images = Images::read(&reader, images_url)?;
+        if public_images && images.s3().is_none() {
+            let fault = Fault::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
+            return Err(SettingsError::variable("PUBLIC_IMAGES", fault));
+        }
         let secret_key = SecretKey::of(reader.secret("SECRET_KEY")?, &database)?;
         reader.choice("ALGORITHM", "HS256", &[("HS256", ())])?;
         let secret_key_previous = reader.secret("SECRET_KEY_PREVIOUS")?;
@@ -265,6 +273,7 @@ impl Settings {
             database,
             database_name,
             images,
+            public_images,
             secret_key,
             secret_key_previous,
             admin_sign_up: admin_sign_up.unwrap_or(AdminSignUp::Open),

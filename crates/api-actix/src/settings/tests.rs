@@ -91,6 +91,8 @@ fn an_empty_variable_is_not_set() {
 #[case("DATABASE_URL", "sqlite://")]
 #[case("DB_NAME", "my.database")]
 #[case("IMAGES_URL", "s3://")]
+#[case("PUBLIC_IMAGES", "yes")]
+#[case("PUBLIC_IMAGES", "on")]
 #[case("S3_BUCKET", "My Bucket")]
 #[case("S3_PUBLIC_URL", "https://images.example.com")]
 #[case("ALGORITHM", "RS256")]

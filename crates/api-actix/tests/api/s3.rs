@@ -267,3 +267,42 @@ async fn everything_may_stand_in_the_file_of_settings() {
     assert!(address.starts_with(&format!("{}/images/faces/{}/", s3.url(), ann.id)), "{address}");
     assert_eq!(s3.objects().len(), 1);
 }
+
+#[tokio::test]
+async fn where_images_are_public_their_addresses_can_be_opened_without_a_token_until_they_are_replaced() {
+    let mut s3 = TestS3::start();
+    let here = "http://localhost:8000/api/v1/profile-images/";
+    let setup = beside(&s3).set("S3_BUCKET", "images").set("S3_PUBLIC_URL", here);
+    let app = setup.set("PUBLIC_IMAGES", "on").start().await;
+    let ann = app.sign_up("ann").await;
+    let [first, second] = [
+        key(upload_to_s3(&app, &ann).await, UPLOADED_TO_S3, here, &ann),
+        key(upload_to_s3(&app, &ann).await, UPLOADED_TO_S3, here, &ann),
+    ];
+    let path = |key: &str| format!("/api/v1/profile-images/{key}");
+    let answer = app.get(&path(&second)).await.has(200);
+    assert_eq!(answer.header("content-type"), Some("image/jpeg"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert!(answer.body == s3.objects()[&second]);
+    let tag = answer.header("etag").unwrap().to_owned();
+    assert_eq!(app.get(&path(&second)).header("if-none-match", &tag).await.status, 304);
+
+    eventually("the replaced image is gone", || !keys_in(&s3).contains(&first)).await;
+    let none = detail("User has no profile image");
+    app.get(&path(&first)).header("if-none-match", "*").await.is(404, none.clone());
+    for odd in ["x/y", "..%2F..%2Fetc/passwd", &format!("{}/{}", ann.id, "a".repeat(32))] {
+        app.get(&path(odd)).await.is(404, none.clone());
+    }
+    s3.kill();
+    app.get(&path(&second)).await.is(503, detail("Service Unavailable"));
+}
+
+#[tokio::test]
+async fn no_image_is_public_unless_the_operator_says_so() {
+    let s3 = TestS3::start();
+    let app = beside(&s3).set("S3_BUCKET", "images").start().await;
+    let ann = app.sign_up("ann").await;
+    let key = key(upload_to_s3(&app, &ann).await, UPLOADED_TO_S3, &format!("{}/images/", s3.url()), &ann);
+    let answer = app.get(&format!("/api/v1/profile-images/{key}")).await;
+    answer.is(404, detail("User has no profile image"));
+}

@@ -54,6 +54,8 @@ pub struct Rules {
     pub admin_sign_up: AdminSignUp,
     /// How long a user stays in the trash.
     pub trash_retention: Duration,
+    /// Whether anybody may read an image in S3 whose address they know.
+    pub public_images: bool,
 }
 
 /// The outside world.

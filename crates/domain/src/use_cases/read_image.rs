@@ -3,8 +3,8 @@ use futures_util::{StreamExt, stream};
 
 use super::Roster;
 use crate::Error;
-use crate::ports::{AccessClaims, ImageChunks, Unavailable};
-use crate::values::{ImageFormat, ImageRef, OriginalImage, ProfileImage, UserId};
+use crate::ports::{AccessClaims, ImageChunks, StoredImage, Unavailable};
+use crate::values::{ImageFormat, ImageKey, ImageRef, OriginalImage, ProfileImage, UserId};
 
 /// How often an image that is gone is looked up anew: each time, its user must have replaced it just then.
 const LOOK_UPS: usize = 3;
@@ -14,6 +14,11 @@ const LOOK_UPS: usize = 3;
 pub struct ImageVersion(String);
 
 impl ImageVersion {
+    /// Of one of ours: no other content is ever stored under its key, so the key's last part names the content.
+    fn of(key: &ImageKey) -> Self {
+        Self(key.file_name().to_owned())
+    }
+
     /// As text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -96,28 +101,46 @@ impl Roster {
         Err(Error::Overloaded)
     }
 
+    /// An image in S3 by its key, for anybody, where images are public. Nobody guesses the random part of a key, and an image
+    /// that is no longer a user's is removed, so knowing the key is all that is asked for. The store is asked even where the
+    /// reader has the image: it may be gone.
+    ///
+    /// # Errors
+    /// [`Error::NoImage`] where there is none, or images are not public.
+    pub async fn read_public_image(
+        &self,
+        key: &ImageKey,
+        known: &KnownVersions,
+    ) -> Result<ImageReading, Error> {
+        let store = self.ports.s3_images.as_ref().filter(|_| self.rules.public_images);
+        let stored = store.ok_or(Error::NoImage)?.open(key).await?.ok_or(Error::NoImage)?;
+        let version = ImageVersion::of(key);
+        if known.include(Some(&version)) {
+            return Ok(ImageReading::Known(Some(version)));
+        }
+        reading(key, stored).await
+    }
+
     async fn profile_image(&self, claims: AccessClaims, id: UserId) -> Result<ProfileImage, Error> {
         self.read_user(claims, id).await?.profile_image.ok_or(Error::NoImage)
     }
 
-    /// One of ours. No other content is ever stored under its key, so the key's last part names the content.
+    /// One of ours.
     async fn read_stored(
         &self,
         image: &ImageRef,
         known: &KnownVersions,
     ) -> Result<Option<ImageReading>, Error> {
-        let version = Some(ImageVersion(image.key.file_name().to_owned()));
-        if known.include(version.as_ref()) {
-            return Ok(Some(ImageReading::Known(version)));
+        let version = ImageVersion::of(&image.key);
+        if known.include(Some(&version)) {
+            return Ok(Some(ImageReading::Known(Some(version))));
         }
         let Some(store) = self.image_store(&image.store) else {
             tracing::debug!(event = "image store not configured", store = image.store.as_str());
             return Err(Error::NoImageStore);
         };
         let Some(stored) = store.open(&image.key).await? else { return Ok(None) };
-        let (_, chunks) = begin(stored.chunks).await?;
-        let (format, length) = (image.key.format(), stored.length);
-        Ok(Some(ImageReading::Content(ImageContent { version, format, length, chunks })))
+        reading(&image.key, stored).await.map(Some)
     }
 
     /// One that the FastAPI service stored, from whichever store holds it. Its beginning tells its format.
@@ -144,6 +167,13 @@ impl Roster {
     }
 }
 
+/// What is stored under a key of ours.
+async fn reading(key: &ImageKey, stored: StoredImage) -> Result<ImageReading, Error> {
+    let (_, chunks) = begin(stored.chunks).await?;
+    let (version, format) = (Some(ImageVersion::of(key)), key.format());
+    Ok(ImageReading::Content(ImageContent { version, format, length: stored.length, chunks }))
+}
+
 /// Reads the beginning, so that a store that fails there does so before anything is answered. What is returned begins with it
 /// all the same.
 async fn begin(mut chunks: ImageChunks) -> Result<(Bytes, ImageChunks), Unavailable> {
@@ -161,7 +191,7 @@ mod tests {
     use super::super::testing::{ANN, BEN, CLAIMS, EPOCH, World, image, unavailable, user};
     use super::*;
     use crate::entities::User;
-    use crate::ports::{CallerAnswer, StoredImage};
+    use crate::ports::CallerAnswer;
     use crate::values::{Role, StoreName};
 
     const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0 and so on";
@@ -335,5 +365,46 @@ mod tests {
         let mut gone = world([Some(original().into()), Some(original().into())]);
         gone.images.expect_open_original().times(1).returning(|_| Ok(None));
         assert!(matches!(read(gone, &KnownVersions::Any).await, Err(Error::NoImage)));
+    }
+
+    fn public_world() -> World {
+        World { public_images: true, ..World::new() }
+    }
+
+    #[tokio::test]
+    async fn a_public_image_is_read_by_its_key_alone() {
+        let mut world = public_world();
+        world
+            .images
+            .expect_open()
+            .withf(|key| *key == image(1).key)
+            .times(1)
+            .returning(|_| Ok(Some(stored(&[b"one piece"], false))));
+        let reading = world.roster().read_public_image(&image(1).key, &nothing_known()).await;
+        let (version, format, length, bytes) = content(reading).await;
+        assert_eq!(version.as_deref(), Some(image(1).key.file_name()));
+        assert_eq!((format, length, bytes), (ImageFormat::Png, 9, b"one piece".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_public_image_that_is_gone_is_not_said_to_be_the_same() {
+        for is_there in [true, false] {
+            let mut world = public_world();
+            world.images.expect_open().times(1).returning(move |_| Ok(is_there.then(|| stored(&[], false))));
+            let reading = world.roster().read_public_image(&image(1).key, &KnownVersions::Any).await;
+            match reading {
+                Ok(ImageReading::Known(Some(_))) => assert!(is_there),
+                Err(Error::NoImage) => assert!(!is_there),
+                _ => panic!("neither known nor gone"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_image_is_public_unless_the_operator_says_so() {
+        let mut world = World::new();
+        world.images.expect_open().never();
+        let reading = world.roster().read_public_image(&image(1).key, &nothing_known()).await;
+        assert!(matches!(reading, Err(Error::NoImage)));
     }
 }

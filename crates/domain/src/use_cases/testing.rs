@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{AdminSignUp, Ports, Roster, Rules};
 use crate::entities::User;
 use crate::ports::{
-    AccessClaims, CallerAnswer, MockClock, MockIds, MockImageProcessor, MockImageRemovals, MockImageStore,
-    MockPasswordHasher, MockTokens, MockTrash, MockUsers, Spool, Unavailable,
+    AccessClaims, CallerAnswer, ImageStore, MockClock, MockIds, MockImageProcessor, MockImageRemovals,
+    MockImageStore, MockPasswordHasher, MockTokens, MockTrash, MockUsers, Spool, Unavailable,
 };
 use crate::values::{
     Email, Epoch, ImageFormat, ImageKey, ImageRef, RequestId, Role, SessionId, StoreName, Timestamp, TokenId,
@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) tokens: MockTokens,
     pub(super) ids: MockIds,
     pub(super) admin_sign_up: AdminSignUp,
+    /// With the images in S3 too.
+    pub(super) public_images: bool,
 }
 
 impl World {
@@ -57,6 +59,7 @@ impl World {
             tokens: MockTokens::new(),
             ids,
             admin_sign_up: AdminSignUp::Open,
+            public_images: false,
         }
     }
 
@@ -79,12 +82,13 @@ impl World {
         let mut clock = MockClock::new();
         clock.expect_now().return_const(NOW);
         clock.expect_sleep().return_const(());
+        let images: Arc<dyn ImageStore> = Arc::new(self.images);
         let ports = Ports {
             users: Arc::new(self.users),
             trash: Arc::new(self.trash),
             removals: Arc::new(self.removals),
-            images: Arc::new(self.images),
-            s3_images: None,
+            s3_images: self.public_images.then(|| Arc::clone(&images)),
+            images,
             processor: Arc::new(self.processor),
             hasher: Arc::new(self.hasher),
             tokens: Arc::new(self.tokens),
@@ -93,7 +97,11 @@ impl World {
         };
         Roster::new(
             ports,
-            Rules { admin_sign_up: self.admin_sign_up, trash_retention: Duration::from_hours(30 * 24) },
+            Rules {
+                admin_sign_up: self.admin_sign_up,
+                trash_retention: Duration::from_hours(30 * 24),
+                public_images: self.public_images,
+            },
         )
     }
 }

@@ -15,6 +15,7 @@ pub(super) mod profile_upload;
 pub(super) mod profile_upload_s3;
 pub(super) mod purge_user;
 pub(super) mod read_profile_image;
+pub(super) mod read_public_image;
 pub(super) mod read_user;
 pub(super) mod ready;
 pub(super) mod refresh;

@@ -48,9 +48,15 @@ pub(in crate::http) struct ImageFile(Vec<u8>);
 )]
 pub(in crate::http) async fn read_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
-    let (user, request) = (call.user_id()?, call.id());
-    let known = known(call.request());
-    let content = match call.roster().read_image(caller, user, &known).await? {
+    let user = call.user_id()?;
+    let reading = call.roster().read_image(caller, user, &known(call.request())).await?;
+    answer(&call, reading)
+}
+
+/// The image, or that the caller has it.
+pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse, Refusal> {
+    let request = call.id();
+    let content = match reading {
         ImageReading::Known(version) => return Ok(about(HttpResponse::NotModified(), version)?.finish()),
         ImageReading::Content(content) => content,
     };
@@ -86,7 +92,7 @@ fn about(
 
 /// What the request says that the caller has. Tags are compared weakly (RFC 9110, 13.1.2), so their names are enough; what is
 /// no tag names nothing.
-fn known(request: &HttpRequest) -> KnownVersions {
+pub(super) fn known(request: &HttpRequest) -> KnownVersions {
     let values = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     let mut names = Vec::new();
     for item in values.flat_map(|value| value.split(',')).map(str::trim) {

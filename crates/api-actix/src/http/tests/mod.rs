@@ -82,7 +82,7 @@ impl World {
             ids: Arc::clone(&ids) as _,
         };
         change_ports(&mut ports);
-        let rules = Rules { admin_sign_up, trash_retention: Duration::from_hours(24) };
+        let rules = Rules { admin_sign_up, trash_retention: Duration::from_hours(24), public_images: false };
         let state = AppState::new(Arc::new(Roster::new(ports, rules)), ids);
         Self { state: web::Data::new(change_state(state)), images }
     }

@@ -30,6 +30,7 @@ const OPERATIONS: &[(&str, &str, Who)] = &[
     ("DELETE", "/api/v1/auth/users/{user_id}", Who::OwnerOrAdmin),
     ("GET", "/api/v1/auth/users/{user_id}/profile-image", Who::OwnerOrAdmin),
     ("DELETE", "/api/v1/auth/users/{user_id}/profile-image", Who::OwnerOrAdmin),
+    ("GET", "/api/v1/profile-images/{owner}/{name}", Who::Anyone),
     ("GET", "/api/v1/trash/", Who::Admin),
     ("POST", "/api/v1/trash/bulk-delete", Who::Admin),
     ("PUT", "/api/v1/trash/restore/{user_id}", Who::Admin),
