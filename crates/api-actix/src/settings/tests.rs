@@ -186,6 +186,21 @@ fn every_variable_is_known_and_read_in_that_order() {
 }
 
 #[test]
+fn compose_passes_every_variable_on_or_sets_it_itself() {
+    let compose = include_str!("../../../../deploy/compose.yaml");
+    let image = include_str!("../../../../deploy/Dockerfile");
+    // The port outside; inside it is the default.
+    let elsewhere = ["PORT", NOT_READ];
+    for name in VARIABLES.into_iter().filter(|name| !elsewhere.contains(name)) {
+        let by_compose = compose.lines().any(|line| line.trim_start().starts_with(&format!("{name}: ")));
+        // Made once, and read from a `.env` of its own.
+        let as_secret = compose.contains(&format!("echo \"{name}="));
+        let by_image = image.contains(&format!("\nENV {name}="));
+        assert!(by_compose || as_secret || by_image, "deploy/compose.yaml does not pass {name} on");
+    }
+}
+
+#[test]
 fn the_example_lists_every_variable_in_that_order() {
     let example = include_str!("../../../../.env_example");
     let listed: Vec<_> = example
