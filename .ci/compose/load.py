@@ -11,7 +11,7 @@ import sys
 import threading
 import urllib.parse
 
-CLIENTS = 8
+CLIENTS = 4
 address, token = sys.argv[1:]
 host = urllib.parse.urlsplit(address).netloc
 end = threading.Event()
