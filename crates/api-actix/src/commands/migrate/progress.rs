@@ -15,7 +15,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn start(phase: &'static str, total: u64) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
-            let template = "{bar:30} {human_pos}/{human_len} accounts {msg}, {per_sec}, {eta} to go";
+            let template = "{bar:30} {human_pos}/{human_len} accounts {msg}, {eta} to go";
             let style =
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(total).with_style(style).with_message(phase)
