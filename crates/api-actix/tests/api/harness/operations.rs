@@ -84,9 +84,10 @@ impl Operation {
         self.path.contains("{user_id}")
     }
 
-    /// The path, with this for the user's id.
+    /// The path, with this for the id of the user or of the image's owner.
     pub(crate) fn path_of(&self, user_id: &str) -> String {
-        self.path.replace("{user_id}", user_id)
+        let path = self.path.replace("{user_id}", user_id).replace("{owner}", user_id);
+        path.replace("{name}", "0123456789abcdef0123456789abcdef.png")
     }
 
     /// A request that is right in every respect but, perhaps, the caller and whom it names.
