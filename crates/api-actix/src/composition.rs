@@ -168,6 +168,19 @@ pub(crate) async fn open_images(images: &Images) -> Result<Arc<dyn ImageStore>, 
     Ok(ImageStores::open(images).await.map_err(CompositionError::Images)?.default)
 }
 
+/// Whether opening a database would take over users whom Roster has not written. Nothing is changed by asking.
+pub(crate) async fn would_take_over(
+    database: &Database,
+    name: &str,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Result<bool, CompositionError> {
+    let Database::MongoDb(url) = database else { return Ok(false) };
+    let url = url.expose_secret();
+    let examined = patiently(|| MongoStore::examine(url, name, Arc::clone(clock), Arc::clone(ids)));
+    examined.await.map_err(CompositionError::MongoDb)
+}
+
 /// Looks whether a database that is there could be opened, and changes nothing in it. Answers whether users of the FastAPI
 /// service would be taken over.
 pub(crate) async fn examine_database(
@@ -328,10 +341,19 @@ async fn connect(
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
 ) -> Result<MongoStore, ConnectError> {
+    let url = url.expose_secret();
+    patiently(|| MongoStore::connect(url, name, Arc::clone(clock), Arc::clone(ids))).await
+}
+
+/// Tries again for a while, as long as that may help.
+async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, ConnectError>
+where
+    F: Future<Output = Result<T, ConnectError>>,
+{
     let end = Instant::now() + PATIENCE;
     let mut told = false;
     loop {
-        match MongoStore::connect(url.expose_secret(), name, Arc::clone(clock), Arc::clone(ids)).await {
+        match attempt().await {
             Err(error) if error.is_worth_retrying() && Instant::now() < end => {
                 if !told {
                     let seconds = PATIENCE.as_secs();

@@ -73,6 +73,13 @@ impl Place {
         let refused = |fault| SettingsError::variable(argument, fault);
         let database = location::database(url).map_err(refused)?;
         let name = match name_in(url) {
+            // What follows a password that holds a slash would be told as the name.
+            Some(name) if name.contains('@') => {
+                return Err(refused(Fault::new(
+                    "has a slash before its host",
+                    "write / as %2F in a user and a password",
+                )));
+            }
             Some(name) => location::database_name(&name).map_err(refused)?,
             None => reader.value("DB_NAME", "fast_api_db", location::database_name)?,
         };

@@ -1,6 +1,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
+use mongodb::bson::{Document, doc, oid::ObjectId};
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, ImageRemovals as _};
 use roster_domain::values::{ImageRef, ProfileImage, StoreName};
@@ -115,6 +116,50 @@ async fn a_target_that_holds_others_is_refused_and_left_as_it_is() {
         assert!(why.contains("--to holds users who are not in --from") && why.contains(&other.to_string()));
         assert!(everybody(archive.as_ref()).await == there);
     }
+}
+
+#[tokio::test]
+async fn a_target_that_another_program_uses_is_refused_and_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::fresh(asked_topology()).await;
+    fill(&sqlite(folder.path(), "one.db"), &accounts(3)).await;
+    let theirs = mongo_client(&database).await;
+    for collection in ["users", "refresh_tokens"] {
+        let document = doc! { "_id": ObjectId::new(), "orders": [1, 2] };
+        theirs.collection::<Document>(collection).insert_one(document).await.unwrap();
+    }
+    let why = migrate(folder.path(), ONE, database.url(), database.name()).failed(1);
+    assert!(why.contains("holds users whom Roster has not written"), "{why}");
+    let mut collections = theirs.list_collection_names().await.unwrap();
+    collections.sort_unstable();
+    assert_eq!(collections, ["refresh_tokens", "users"]);
+    for collection in collections {
+        let found = theirs.collection::<Document>(&collection).find_one(doc! {}).await.unwrap().unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["_id", "orders"]);
+    }
+}
+
+async fn mongo_client(database: &Database) -> mongodb::Database {
+    let client = mongodb::Client::with_uri_str(database.url()).await.unwrap();
+    client.database(database.name())
+}
+
+#[tokio::test]
+async fn where_images_were_looked_for_in_the_wrong_place_another_run_moves_them() {
+    let folder = TempDir::new().unwrap();
+    let (path, all) = (folder.path(), accounts(20));
+    fill(&sqlite(path, "one.db"), &all).await;
+    fill_folder(&path.join("faces"), &all).await;
+    std::fs::create_dir(path.join("wrong")).unwrap();
+    let arguments = ["migrate", "--from", ONE, "--to", OTHER, "--images-to", "file://other"];
+    let from = |place| run(path, &[&arguments[..], &["--images-from", place]].concat(), &[]);
+    let why = from("file://wrong").failed(1);
+    assert!(why.contains("none of the images is in --images-from"), "{why}");
+    let said = from("file://faces").done();
+    assert!(
+        said.contains("0 accounts written, 20 were there") && said.contains("2 images are equal"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -272,6 +317,7 @@ fn a_source_that_is_not_there_is_not_made() {
 #[case(&["--from", ONE, "--to", "postgres://me:hunter2@db"], "--to starts with \"postgres\"")]
 #[case(&["--from", "mongodb://me:hunter2@db:99999/x", "--to", ONE], "--from: not a MongoDB URL")]
 #[case(&["--from", "mongodb://me:hunter2@db/a.b", "--to", ONE], "--from is \"a.b\"")]
+#[case(&["--from", "mongodb://me:pass/hunter2@db/x", "--to", ONE], "--from has a slash before its host")]
 #[case(
     &["--from", ONE, "--to", OTHER, "--images-from", "s3://faces", "--images-to", "file://x"],
     "AWS_REGION is not set"

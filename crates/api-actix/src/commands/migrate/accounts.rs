@@ -75,14 +75,15 @@ pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure>
             by_id(target.archive.read(after, count).await.map_err(stopped)?)
         };
         is_behind_all |= there.is_empty();
-        let mut missing = Vec::with_capacity(count);
-        for account in batch {
-            let moved = expected(&account, images.as_ref());
-            if there.get(&moved.user.id) != Some(&moved) {
-                missing.push((account, moved));
-            }
+        // Of everybody: an image may have been missing when its account was written.
+        if let Some(images) = images {
+            copy_images(images, &batch).await?;
         }
-        write(target.archive.as_ref(), images.as_ref(), &missing).await?;
+        let moved = batch.iter().map(|account| expected(account, images.as_ref()));
+        let missing: Vec<Account> = moved.filter(|moved| there.get(&moved.user.id) != Some(moved)).collect();
+        if !missing.is_empty() {
+            target.archive.write(&missing).await.map_err(stopped)?;
+        }
         copied.written += missing.len() as u64;
         copied.there += (count - missing.len()) as u64;
         progress.advance(count as u64)?;
@@ -90,22 +91,6 @@ pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure>
     }
     progress.finish();
     Ok(copied)
-}
-
-/// Writes accounts, as they are in the source and as they are to be, and their images first.
-async fn write(
-    target: &dyn AccountArchive,
-    images: Option<&ImageMove>,
-    missing: &[(Account, Account)],
-) -> Result<(), Failure> {
-    if missing.is_empty() {
-        return Ok(());
-    }
-    if let Some(images) = images {
-        copy_images(images, missing.iter().map(|(account, _)| account)).await?;
-    }
-    let moved: Vec<Account> = missing.iter().map(|(_, moved)| moved.clone()).collect();
-    target.write(&moved).await.map_err(stopped)
 }
 
 fn by_id(accounts: Vec<Account>) -> HashMap<UserId, Account> {

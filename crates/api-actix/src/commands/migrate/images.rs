@@ -61,11 +61,8 @@ pub(super) fn expected(account: &Account, images: Option<&ImageMove>) -> Account
 }
 
 /// Copies the images of these accounts, but for those that are there.
-pub(super) async fn copy_images(
-    images: &ImageMove,
-    accounts: impl Iterator<Item = &Account>,
-) -> Result<(), Failure> {
-    let keys: Vec<ImageKey> = accounts.filter_map(|account| images.key(account)).cloned().collect();
+pub(super) async fn copy_images(images: &ImageMove, accounts: &[Account]) -> Result<(), Failure> {
+    let keys: Vec<ImageKey> = accounts.iter().filter_map(|account| images.key(account)).cloned().collect();
     stream::iter(keys.into_iter().map(Ok))
         .try_for_each_concurrent(AT_ONCE, |key| async move { copy(images, &key).await.map_err(stopped) })
         .await

@@ -80,6 +80,12 @@ async fn migrate(opened: &Opened) -> Result<(), Failure> {
         compared.accounts, compared.in_trash
     ))?;
     tell_of_images(images.as_ref(), &compared.images)?;
+    if compared.images.missing > 0 && compared.images.equal == 0 {
+        return Err(Failure::Migration(
+            "none of the images is in --images-from: is it the right place? Run it again with the right one"
+                .to_owned(),
+        ));
+    }
     if source.users.has_had_admin().await.map_err(stopped)?
         && !target.users.has_had_admin().await.map_err(stopped)?
     {

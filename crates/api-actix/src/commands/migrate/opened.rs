@@ -8,7 +8,7 @@ use roster_domain::values::{PageNumber, PageRequest, PerPage};
 use super::images::ImageMove;
 use super::stopped;
 use crate::Failure;
-use crate::composition::{CompositionError, Store, open_database, open_images};
+use crate::composition::{CompositionError, Store, open_database, open_images, would_take_over};
 use crate::settings::{Database, Images, MigrationSettings, Place};
 use crate::system::{RandomIds, SystemClock};
 
@@ -40,7 +40,9 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
         let opened = open_database(&place.database, &place.name, &clock, &ids).await;
         opened.map_err(|error| unopened(place.argument, &error))
     };
-    let (source, target) = (open(&settings.from).await?, open(&settings.to).await?);
+    let source = open(&settings.from).await?;
+    refuse_strangers(&settings.to, &clock, &ids).await?;
+    let target = open(&settings.to).await?;
     let images = match &settings.images {
         None => None,
         Some((from, to)) => Some(ImageMove {
@@ -49,6 +51,18 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
         }),
     };
     Ok(Opened { source, target, images, clock, ids })
+}
+
+/// Refuses a target whose users opening it would take over: they are another program's.
+async fn refuse_strangers(target: &Place, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Result<(), Failure> {
+    match would_take_over(&target.database, &target.name, clock, ids).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Failure::Migration(format!(
+            "{}: the database {} holds users whom Roster has not written: give an empty database; nothing was changed",
+            target.argument, target.name
+        ))),
+        Err(error) => Err(unopened(target.argument, &error)),
+    }
 }
 
 fn is_there(settings: &MigrationSettings) -> Result<(), Failure> {

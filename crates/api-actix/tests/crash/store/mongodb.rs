@@ -31,9 +31,12 @@ pub(super) async fn read(database: &Database) -> Stored {
         let text = |field: &str| document.get_str(field).unwrap().to_owned();
         let (username, email) = (text("username"), text("email"));
         let of = roster.get_document("of").unwrap();
-        for (key, name) in [("email_key", &email), ("username_key", &username), ("folded", &username)] {
+        for (key, name) in [("email_key", &email), ("username_key", &username)] {
             assert_eq!(roster.get_str(key).unwrap(), name, "a reservation of another name: {document}");
         }
+        let suffixes = roster.get_array("suffixes").unwrap().iter().map(|suffix| suffix.as_str().unwrap());
+        let longest = suffixes.max_by_key(|suffix| suffix.len());
+        assert_eq!(longest, Some(username.as_str()), "found by another name: {document}");
         assert_eq!(*of, doc! { "email": &email, "username": &username }, "half renamed: {document}");
         let has_sessions = roster.get_array("sessions").is_ok_and(|sessions| !sessions.is_empty());
         assert_eq!(roster.contains_key("trash"), is_deleted, "half in the trash: {document}");
