@@ -62,6 +62,22 @@ impl List {
     }
 }
 
+/// How many code points a term has at least whose ends are looked for first: fewer are two or three trigrams anyway.
+const LONG: usize = 6;
+
+/// How many names may have both ends of a long term, for each to be compared with it.
+const FEW: usize = 5_000;
+
+/// Names with both ends of a long term, and whether it is in there. Matching it as a phrase walks through all names that have
+/// any of its trigrams, this through those of two.
+pub(crate) const WITH_BOTH_ENDS: &str = r#"
+    SELECT live_names.rank, instr(username_folded, ?1) > 0
+    FROM username_search CROSS JOIN live_names ON live_names.rank = username_search.rowid
+    WHERE username_search MATCH format('"%w" AND "%w"', substr(?1, 1, 3), substr(?1, -3))
+    ORDER BY username_search.rowid"#;
+
+pub(crate) const USER_AT: &str = concat!("SELECT ", user_columns!(), " FROM live_users WHERE rank = ?1");
+
 /// All live users: their number is kept, and an index holds them in order.
 pub(crate) const LIVE: List = List {
     length: "SELECT live FROM summary",
@@ -125,9 +141,36 @@ pub(crate) const CONTAINING: List = List {
 pub(crate) fn users(connection: &Connection, query: &UserQuery) -> rusqlite::Result<Page<User>> {
     match query.search.as_ref() {
         None => LIVE.page(connection, query.page, None, user),
-        Some(term) if is_indexed(term) => MATCHING.page(connection, query.page, Some(&phrase(term)), user),
+        Some(term) if is_indexed(term) => match by_its_ends(connection, term, query.page)? {
+            Some(page) => Ok(page),
+            None => MATCHING.page(connection, query.page, Some(&phrase(term)), user),
+        },
         Some(term) => CONTAINING.page(connection, query.page, Some(term.folded()), user),
     }
+}
+
+/// The page that is asked for of a long term's matches, where few names have both its ends.
+fn by_its_ends(
+    connection: &Connection,
+    term: &SearchTerm,
+    page: PageRequest,
+) -> rusqlite::Result<Option<Page<User>>> {
+    if term.folded().chars().count() < LONG {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare_cached(WITH_BOTH_ENDS)?;
+    let names = statement.query_map([term.folded()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let names: Vec<(i64, bool)> = names.take(FEW + 1).collect::<rusqlite::Result<_>>()?;
+    if names.len() > FEW {
+        return Ok(None);
+    }
+    let matches: Vec<_> = names.into_iter().filter(|(_, is_match)| *is_match).collect();
+    let total = matches.len() as u64;
+    let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
+    let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
+    let users = matches.into_iter().skip(offset).take(limit);
+    let users = users.filter_map(|(rank, _)| first(connection, USER_AT, [rank], user).transpose());
+    Ok(Some(Page { total, items: users.collect::<rusqlite::Result<_>>()? }))
 }
 
 /// Whether the full-text index tells exactly which names contain it. It knows three code points in a row and no fewer;

@@ -178,6 +178,24 @@ async fn every_page_of_a_search_is_found_from_either_end() {
 }
 
 #[tokio::test]
+async fn a_long_term_is_found_exactly_however_many_names_have_its_ends_alone() {
+    let (store, _folder) = store();
+    let term = search_term("larkspur");
+    let matches: Vec<_> = (0..3).map(|number| account(&format!("{number}larkspur"))).collect();
+    store.write(&matches).await.unwrap();
+    for number in 0..6 {
+        let found = search(&store, &term).await;
+        let expected = matches.iter().map(|account| account.user.clone()).collect::<Vec<_>>();
+        assert_eq!((found.total, found.items), (3, expected), "beside {number},000 others");
+        let others: Vec<_> = (0..1_000).map(|other| account(&format!("lark{number}spur{other}"))).collect();
+        store.write(&others).await.unwrap();
+    }
+    let second = UserQuery { search: Some(term), page: page(2, 2) };
+    let second = Users::list(&store, &second).await.unwrap();
+    assert_eq!((second.total, second.items), (3, vec![matches[2].user.clone()]));
+}
+
+#[tokio::test]
 async fn a_name_that_is_empty_or_very_long_is_a_name_like_any_other() {
     let (store, _folder) = store();
     let long = "Ä".repeat(5000);

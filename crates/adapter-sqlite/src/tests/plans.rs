@@ -1,7 +1,7 @@
 use rusqlite::Connection;
 
 use super::store;
-use crate::list::{CONTAINING, LIVE, List, MATCHING};
+use crate::list::{CONTAINING, LIVE, List, MATCHING, USER_AT, WITH_BOTH_ENDS};
 use crate::{archive, rank, removals, trash, users};
 
 /// What SQLite is going to do for a query, one step a line.
@@ -28,7 +28,7 @@ fn statements(list: &List) -> [&'static str; 3] {
 #[tokio::test]
 async fn point_look_ups_search_through_an_index_and_scan_nothing() {
     let queries =
-        [users::LIVE_USER, users::CALLER, users::CREDENTIALS, users::SESSION, users::USERNAME_TAKEN]
+        [users::LIVE_USER, users::CALLER, users::CREDENTIALS, users::SESSION, users::USERNAME_TAKEN, USER_AT]
             .into_iter()
             .chain([rank::BEFORE, rank::AFTER]);
     for (sql, plan) in plans(queries).await {
@@ -65,6 +65,17 @@ async fn pages_of_users_are_found_in_an_index_alone_and_read_by_rank() {
             assert!(plan.iter().any(|step| step == by_rank), "{sql}: {plan:?}");
             assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY")), "{sql}: {plan:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn names_with_both_ends_of_a_term_are_read_in_order_from_indexes_alone() {
+    for (sql, plan) in plans([WITH_BOTH_ENDS]).await {
+        assert!(
+            plan.iter().any(|step| step == "SEARCH users USING COVERING INDEX users_live (rank=?)"),
+            "{sql}: {plan:?}"
+        );
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
     }
 }
 
