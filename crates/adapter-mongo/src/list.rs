@@ -42,7 +42,7 @@ impl MongoStore {
         let Start { after, skip } = self.totals.start(page.offset());
         let list = List { filter: totals::after(after), sort: by_id(), index: indexes::LIVE };
         let ids = self.ids_of(list, skip, page.limit()).await?;
-        self.documents(ids, document::user_fields()).await
+        self.server.documents(ids, document::user_fields()).await
     }
 
     /// A page of a search, and how many it finds in all.
@@ -57,7 +57,7 @@ impl MongoStore {
         let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
         let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
         let page = first.into_iter().skip(offset).take(limit).collect();
-        Ok((matches, self.documents(page, document::user_fields()).await?))
+        Ok((matches, self.server.documents(page, document::user_fields()).await?))
     }
 
     /// A page in the first matches is looked for while they are counted, another from the nearer end once they are.
@@ -82,7 +82,7 @@ impl MongoStore {
         } else {
             self.ids_of(list, page.offset(), on_page).await?
         };
-        Ok((total, self.documents(ids, document::user_fields()).await?))
+        Ok((total, self.server.documents(ids, document::user_fields()).await?))
     }
 
     /// The documents of one page, in any order: their ids through the index, then they themselves.
@@ -93,7 +93,7 @@ impl MongoStore {
         projection: Document,
     ) -> Result<Vec<RawDocumentBuf>, Failure> {
         let ids = self.ids_of(list, page.offset(), page.limit()).await?;
-        self.documents(ids, projection).await
+        self.server.documents(ids, projection).await
     }
 
     async fn ids_of(&self, list: List, skip: u64, limit: u64) -> Result<Vec<Bson>, Failure> {
@@ -110,21 +110,6 @@ impl MongoStore {
             index: Some(list.index),
         };
         Ok(ids(&self.server.find(find, DEADLINE).await?))
-    }
-
-    async fn documents(&self, ids: Vec<Bson>, projection: Document) -> Result<Vec<RawDocumentBuf>, Failure> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let find = Find {
-            filter: doc! { "_id": { "$in": ids } },
-            projection,
-            sort: doc! {},
-            skip: 0,
-            limit: 0,
-            index: None,
-        };
-        self.server.find(find, DEADLINE).await
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use mongodb::action::Action as _;
-use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::{Client, Collection, Database};
 use roster_domain::ports::{
@@ -90,7 +91,33 @@ impl Server {
         timeout(deadline, answer).await.unwrap_or(Err(Failure::TimedOut(deadline)))
     }
 
-    /// The first document that a filter finds, of the fields that the projection names.
+    /// The whole document with that id. That is a look-up which the server neither plans nor looks for a plan of, and it
+    /// needs longer to leave out fields than to send them.
+    pub(crate) async fn document(&self, id: ObjectId) -> Result<Option<RawDocumentBuf>, Failure> {
+        self.find_one(doc! { "_id": id }, doc! {}).await
+    }
+
+    /// The documents with those ids, in any order, of the fields that the projection names; all of them where it names none.
+    pub(crate) async fn documents(
+        &self,
+        ids: Vec<Bson>,
+        projection: Document,
+    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let find = Find {
+            filter: doc! { "_id": { "$in": ids } },
+            projection,
+            sort: doc! {},
+            skip: 0,
+            limit: 0,
+            index: None,
+        };
+        self.find(find, DEADLINE).await
+    }
+
+    /// The first document that a filter finds, of the fields that the projection names; all of them where it names none.
     pub(crate) async fn find_one(
         &self,
         filter: Document,

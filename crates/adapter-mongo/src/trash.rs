@@ -68,7 +68,9 @@ impl Trash for MongoStore {
     }
 
     async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
-        let filter = doc! { "roster.trash.id": { "$exists": true }, "is_deleted": true };
+        // Not `$exists`, for which the server reads each user to tell a field that is `null` from one that is missing.
+        let any = doc! { "$gte": ObjectId::from_bytes([0; 12]) };
+        let filter = doc! { "roster.trash.id": any, "is_deleted": true };
         let list =
             List { filter: filter.clone(), sort: doc! { "roster.trash.id": 1 }, index: indexes::TRASH };
         let (total, found) = tokio::try_join!(

@@ -95,8 +95,7 @@ impl Users for MongoStore {
         user: UserId,
         session: Option<SessionId>,
     ) -> Result<Option<SessionState>, Unavailable> {
-        let fields = doc! { "roster.epoch": 1, "roster.sessions": 1 };
-        let found = self.server.find_one(live(user), fields).await?;
+        let found = self.server.document(object_id(user)).await?.filter(|found| document::is_live(found));
         Ok(found.map(|found| SessionState {
             epoch: document::epoch(&found),
             refresh_token: document::sessions(&found)
@@ -107,31 +106,14 @@ impl Users for MongoStore {
     }
 
     async fn caller(&self, caller: Caller, named: Option<UserId>) -> Result<CallerAnswer, Unavailable> {
-        let mut fields = document::user_fields();
-        fields.extend(doc! { "roster.epoch": 1, "roster.sessions.id": 1 });
-        let named = named.filter(|named| *named != caller.user_id);
-        let found = match named {
-            None => {
-                // By the id alone: that is a look-up which the server neither plans nor looks for a plan of.
-                fields.insert("is_deleted", 1);
-                let found = self.server.find_one(doc! { "_id": object_id(caller.user_id) }, fields).await?;
-                found.into_iter().filter(|found| document::is_live(found)).collect()
-            }
-            Some(named) => {
-                let find = crate::server::Find {
-                    filter: doc! {
-                        "_id": { "$in": [object_id(caller.user_id), object_id(named)] }, "is_deleted": false,
-                    },
-                    projection: fields,
-                    sort: doc! {},
-                    skip: 0,
-                    limit: 2,
-                    index: None,
-                };
-                self.server.find(find, crate::server::DEADLINE).await?
-            }
+        let id = object_id(caller.user_id);
+        let found = match named.filter(|named| *named != caller.user_id) {
+            None => self.server.document(id).await?.into_iter().collect(),
+            Some(named) => self.server.documents(vec![id.into(), object_id(named).into()], doc! {}).await?,
         };
-        let of = |user| found.iter().find(|found| document::user_id(found) == Some(user));
+        let of = |user| {
+            found.iter().find(|found| document::is_live(found) && document::user_id(found) == Some(user))
+        };
         let document = of(caller.user_id);
         let session_lives = caller.session.is_none_or(|session| {
             let roster = document.and_then(|document| document::roster(document));
