@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
@@ -116,38 +117,13 @@ impl Trash for MongoStore {
         limit: usize,
         change: &Change,
     ) -> Result<Vec<UserId>, Unavailable> {
-        let expired =
-            doc! { "roster.trash.deleted_at": { "$lt": document::date(cutoff) }, "is_deleted": true };
-        let purge = async {
-            loop {
-                let oldest = Find {
-                    filter: expired.clone(),
-                    projection: doc! { "_id": 1 },
-                    sort: doc! { "roster.trash.deleted_at": 1 },
-                    skip: 0,
-                    limit: i64::try_from(limit).unwrap_or(i64::MAX),
-                    index: Some(indexes::TRASH_AGE),
-                };
-                let found = self.server.find(oldest, DEADLINE).await?;
-                let found: Vec<UserId> = found.iter().filter_map(|found| document::user_id(found)).collect();
-                let purged: Vec<UserId> = stream::iter(found.clone())
-                    .map(async |user| {
-                        let mut filter = in_trash(user);
-                        filter.extend(expired.clone());
-                        let purged = self.purge_one(user, filter, change).await?;
-                        Ok::<_, Failure>(purged.then_some(user))
-                    })
-                    .buffered(AT_ONCE)
-                    .try_filter_map(async |purged| Ok(purged))
-                    .try_collect()
-                    .await?;
-                // Where others purged all of these meanwhile, there may be more.
-                if found.is_empty() || !purged.is_empty() {
-                    return Ok(purged);
-                }
-            }
-        };
-        Ok(timeout(2 * DEADLINE, purge).await.unwrap_or(Err(Failure::TimedOut(2 * DEADLINE)))?)
+        // Beside the deadline, which ends the waiting and not what was done by then.
+        let mut purged = Vec::new();
+        let purging = timeout(2 * DEADLINE, self.purge_oldest(cutoff, limit, change, &mut purged)).await;
+        match purging.unwrap_or(Err(Failure::TimedOut(2 * DEADLINE))) {
+            Err(failure) if purged.is_empty() => Err(failure.into()),
+            _ => Ok(purged),
+        }
     }
 }
 
@@ -177,6 +153,51 @@ impl MongoStore {
             "$inc": { "roster.epoch": 1_i64 },
         };
         Ok(self.change_counted(user, -1, filter, update, doc! { "_id": 1 }).await?.is_some())
+    }
+
+    /// [`Trash::purge_expired`], whose answer grows in `purged`.
+    async fn purge_oldest(
+        &self,
+        cutoff: Timestamp,
+        limit: usize,
+        change: &Change,
+        purged: &mut Vec<UserId>,
+    ) -> Result<(), Failure> {
+        let expired =
+            doc! { "roster.trash.deleted_at": { "$lt": document::date(cutoff) }, "is_deleted": true };
+        loop {
+            let oldest = Find {
+                filter: expired.clone(),
+                projection: doc! { "_id": 1 },
+                sort: doc! { "roster.trash.deleted_at": 1 },
+                skip: 0,
+                limit: i64::try_from(limit).unwrap_or(i64::MAX),
+                index: Some(indexes::TRASH_AGE),
+            };
+            let found = self.server.find(oldest, DEADLINE).await?;
+            let found: Vec<UserId> = found.iter().filter_map(|found| document::user_id(found)).collect();
+            for users in found.chunks(AT_ONCE) {
+                let purges = users.iter().map(async |user| {
+                    let mut filter = in_trash(*user);
+                    filter.extend(expired.clone());
+                    Ok::<_, Failure>(self.purge_one(*user, filter, change).await?.then_some(*user))
+                });
+                let mut failed = None;
+                for purge in join_all(purges).await {
+                    match purge {
+                        Ok(user) => purged.extend(user),
+                        Err(failure) => failed = Some(failure),
+                    }
+                }
+                if let Some(failure) = failed {
+                    return Err(failure);
+                }
+            }
+            // Where others purged all of these meanwhile, there may be more.
+            if found.is_empty() || !purged.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// Purges a user that the filter finds: one write leaves a nameless tombstone with the images that are to be removed, and

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use metrics::counter;
 use roster_domain::ports::{Ids, Unavailable};
-use roster_domain::use_cases::{PURGE_BATCH, RemovalProgress};
+use roster_domain::use_cases::RemovalProgress;
 use roster_domain::{Chain, Error, Roster};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -50,7 +50,7 @@ impl Jobs {
         jobs.spawn("trash retention", PURGE_EVERY, move || {
             let (roster, ids) = (Arc::clone(&purging), Arc::clone(&purge_ids));
             async move {
-                while roster.purge_expired_trash(ids.request_id()).await? == PURGE_BATCH {}
+                while roster.purge_expired_trash(ids.request_id()).await? > 0 {}
                 Ok(())
             }
         });
@@ -65,7 +65,7 @@ impl Jobs {
                     tell_of_removals_out_of_reach(&roster).await?;
                     told.store(true, Ordering::Relaxed);
                 }
-                roster.remove_images(&mut *progress.lock().await, request).await.map(|_| ())
+                roster.remove_images(&mut *progress.lock().await, request).await
             }
         });
         if let Some(Upkeep { every, run }) = upkeep {
@@ -155,6 +155,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use roster_domain::ports::ImageStore;
+    use roster_domain::use_cases::PURGE_BATCH;
     use roster_domain::values::{ImageRef, StoreName};
     use roster_domain_testkit::fixtures::{
         START, change_at, image_key, new_user, next_user_id, page, spool, trashed,

@@ -1,4 +1,6 @@
-use roster_domain::use_cases::{PURGE_BATCH, RemovalProgress};
+use roster_domain::Roster;
+use roster_domain::ports::Ids;
+use roster_domain::use_cases::RemovalProgress;
 
 use super::{say, waiting};
 use crate::Failure;
@@ -6,27 +8,33 @@ use crate::composition::compose;
 use crate::server::StartError;
 use crate::settings::Settings;
 
-/// Purges old trash and removes images, as the service's jobs do, but at once.
+/// Purges old trash and removes images, as the service's jobs do, but at once. What was done is told also where a store
+/// then goes away: it can't be seen in the stores any more.
 pub(super) fn run() -> Result<(), Failure> {
     let settings = Settings::load()?;
     waiting(settings.log, async {
         let composition = compose(&settings).await.map_err(StartError::from)?;
         let (roster, ids) = (&composition.roster, &composition.ids);
         let mut purged = 0;
-        loop {
-            let batch = roster.purge_expired_trash(ids.request_id()).await?;
-            purged += batch;
-            if batch < PURGE_BATCH {
-                break;
-            }
-        }
+        let ended = purge(roster, ids.as_ref(), &mut purged).await;
         say(&format!("{purged} users deleted for good, who were in the trash for too long"))?;
+        ended?;
         let mut progress = RemovalProgress::default();
-        let removed = roster.remove_images(&mut progress, ids.request_id()).await?;
-        say(&format!("{removed} images removed"))?;
+        let ended = roster.remove_images(&mut progress, ids.request_id()).await;
+        say(&format!("{} images removed", progress.removed()))?;
+        ended?;
         for store in roster.removals_out_of_reach().await? {
             say(&format!("images in {} wait to be removed: it is not configured", store.as_str()))?;
         }
         Ok(())
     })
+}
+
+async fn purge(roster: &Roster, ids: &dyn Ids, purged: &mut usize) -> Result<(), roster_domain::Error> {
+    loop {
+        match roster.purge_expired_trash(ids.request_id()).await? {
+            0 => return Ok(()),
+            batch => *purged += batch,
+        }
+    }
 }

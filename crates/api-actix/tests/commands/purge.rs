@@ -38,3 +38,39 @@ async fn old_trash_and_images_that_nobody_has_go_at_once_and_are_counted() {
     let said = run(folder.path(), &["purge"], &[]).done();
     assert!(said.starts_with("0 users") && said.contains("\n0 images"), "{said}");
 }
+
+#[tokio::test]
+async fn what_was_done_before_a_store_failed_is_told() {
+    let folder = TempDir::new().unwrap();
+    let mut everybody = accounts(1_500);
+    everybody.retain(|account| account.trash.is_some());
+    let store = sqlite(folder.path(), "data/roster.db");
+    fill(&store, &everybody).await;
+    // Somebody behind the first hundred can't be deleted.
+    let stuck = everybody[120].user.id;
+    let database = rusqlite::Connection::open(folder.path().join("data/roster.db")).unwrap();
+    let trigger = format!(
+        "CREATE TRIGGER stuck BEFORE DELETE ON users WHEN old.id = x'{stuck}'
+         BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+    );
+    database.execute_batch(&trigger).unwrap();
+    let ended = run(folder.path(), &["purge"], &[]);
+    assert_eq!(ended.stdout, "100 users deleted for good, who were in the trash for too long\n");
+    ended.failed(1);
+    assert_eq!(store.list(page(1, 10)).await.unwrap().total, 50);
+
+    database.execute_batch("DROP TRIGGER stuck").unwrap();
+    let images: Vec<_> = (0..2).map(|_| next_user_id()).map(|owner| (owner, image_key(owner))).collect();
+    for (owner, key) in &images {
+        let image = ImageRef { store: StoreName::new("file"), key: key.clone() };
+        store.reserve(*owner, &image, START, &change()).await.unwrap();
+    }
+    // A folder stands where this one's file should be.
+    std::fs::create_dir_all(folder.path().join("data/images").join(images[0].1.as_str())).unwrap();
+    let ended = run(folder.path(), &["purge"], &[]);
+    assert_eq!(
+        ended.stdout,
+        "50 users deleted for good, who were in the trash for too long\n1 images removed\n"
+    );
+    ended.failed(1);
+}

@@ -42,7 +42,11 @@ pub trait Trash: Send + Sync {
     async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError>;
 
     /// Purges, as [`purge`](Self::purge) does, at most `limit` users whose entry is from before `cutoff`, oldest first, and
-    /// returns their ids. Of several at once, each user MUST be returned by exactly one.
+    /// returns their ids.
+    ///
+    /// - Of several at once, each user MUST be returned by exactly one.
+    /// - Where some were purged and then the store failed, it MUST return those; it is [`Unavailable`] where none is known to
+    ///   be purged.
     async fn purge_expired(
         &self,
         cutoff: Timestamp,

@@ -22,14 +22,26 @@ const REMOVAL_FAILURES: usize = 10;
 /// How long who has released an image waits for its removal.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Behind which removal the next run begins, for each store that the last one has left alone: images that can't be removed
-/// must not keep all the others for ever.
+/// How far [`Roster::remove_images`] has come, over any number of runs.
 #[derive(Debug, Default)]
-pub struct RemovalProgress(HashMap<StoreName, PendingRemoval>);
+pub struct RemovalProgress {
+    /// Behind which removal the next run begins, for each store that the last one has left alone: images that can't be
+    /// removed must not keep all the others for ever.
+    left_at: HashMap<StoreName, PendingRemoval>,
+    removed: u64,
+}
+
+impl RemovalProgress {
+    /// How many images were removed, also by runs that failed.
+    #[must_use]
+    pub const fn removed(&self) -> u64 {
+        self.removed
+    }
+}
 
 impl Roster {
     /// Purges one batch of the users who have been in the trash for longer than the retention, and returns how many. Where
-    /// it is [`PURGE_BATCH`] there may be more.
+    /// it is not 0 there may be more.
     pub async fn purge_expired_trash(&self, request: RequestId) -> Result<usize, Error> {
         let change = self.change(None, request);
         let cutoff = change.at.minus(self.rules.trash_retention);
@@ -40,8 +52,8 @@ impl Roster {
         Ok(purged.len())
     }
 
-    /// Removes the images that are to be removed, and returns how many were. A store that fails too often is left alone; the
-    /// next run with the same progress tries the others there first.
+    /// Removes the images that are to be removed, and counts them in the progress. A store that fails too often is left alone;
+    /// the next run with the same progress tries the others there first.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where an image could not be removed; those in other stores are removed all the same, and the
@@ -50,13 +62,13 @@ impl Roster {
         &self,
         progress: &mut RemovalProgress,
         request: RequestId,
-    ) -> Result<usize, Error> {
-        let (mut removed, mut failure) = (0, None);
+    ) -> Result<(), Error> {
+        let mut failure = None;
         for store in self.image_stores() {
-            let failed = self.remove_images_from(store, progress, &mut removed, request).await?;
+            let failed = self.remove_images_from(store, progress, request).await?;
             failure = failure.or(failed);
         }
-        failure.map_or(Ok(removed), Err)
+        failure.map_or(Ok(()), Err)
     }
 
     /// Removes what a change has just released, where that can be done at once: that owner's, from that store or from any.
@@ -91,21 +103,20 @@ impl Roster {
         &self,
         store: &dyn ImageStore,
         progress: &mut RemovalProgress,
-        removed: &mut usize,
         request: RequestId,
     ) -> Result<Option<Error>, Error> {
         let (name, now) = (store.name(), self.ports.clock.now());
-        let mut after = progress.0.remove(&name);
+        let mut after = progress.left_at.remove(&name);
         let (mut from_beginning, mut failures) = (after.is_none(), Vec::new());
         loop {
             let due = self.ports.removals.due(&name, now, after, REMOVAL_BATCH).await?;
             for removal in &due {
                 match self.remove_image(store, removal, request).await {
-                    Ok(()) => *removed += 1,
+                    Ok(()) => progress.removed += 1,
                     Err(error) => failures.push(error),
                 }
                 if failures.len() >= REMOVAL_FAILURES {
-                    progress.0.insert(name, removal.clone());
+                    progress.left_at.insert(name, removal.clone());
                     return Ok(failures.pop());
                 }
             }
@@ -208,7 +219,9 @@ mod tests {
             .times(1)
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
-        assert_eq!(world.roster().remove_images(&mut RemovalProgress::default(), REQUEST).await.unwrap(), 1);
+        let mut progress = RemovalProgress::default();
+        world.roster().remove_images(&mut progress, REQUEST).await.unwrap();
+        assert_eq!(progress.removed(), 1);
     }
 
     #[tokio::test]
@@ -218,10 +231,12 @@ mod tests {
         world.images.expect_remove().withf(|key| *key == image(1).key).returning(|_| Err(unavailable()));
         world.images.expect_remove().withf(|key| *key == image(2).key).times(1).returning(|_| Ok(()));
         world.removals.expect_done().withf(|done| *done == removal(2)).times(1).returning(|_| Ok(()));
+        let mut progress = RemovalProgress::default();
         assert!(matches!(
-            world.roster().remove_images(&mut RemovalProgress::default(), REQUEST).await,
+            world.roster().remove_images(&mut progress, REQUEST).await,
             Err(Error::Unavailable(_))
         ));
+        assert_eq!(progress.removed(), 1);
     }
 
     #[tokio::test]
@@ -316,10 +331,9 @@ mod tests {
             .returning(|_, _, _, _| Ok(vec![removal(100)]));
         world.images.expect_remove().times(101).returning(|_| Ok(()));
         world.removals.expect_done().times(101).returning(|_| Ok(()));
-        assert_eq!(
-            world.roster().remove_images(&mut RemovalProgress::default(), REQUEST).await.unwrap(),
-            101
-        );
+        let mut progress = RemovalProgress::default();
+        world.roster().remove_images(&mut progress, REQUEST).await.unwrap();
+        assert_eq!(progress.removed(), 101);
     }
 
     #[tokio::test]
@@ -335,6 +349,8 @@ mod tests {
             .returning(|_, _, _, _| Ok(Vec::new()));
         let roster = world.roster();
         assert_eq!(roster.removals_out_of_reach().await.unwrap(), [StoreName::new("s3://gone")]);
-        assert_eq!(roster.remove_images(&mut RemovalProgress::default(), REQUEST).await.unwrap(), 0);
+        let mut progress = RemovalProgress::default();
+        roster.remove_images(&mut progress, REQUEST).await.unwrap();
+        assert_eq!(progress.removed(), 0);
     }
 }
