@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, RawDocument, doc};
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, Unavailable};
+use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ProfileImage, Role, Timestamp, UserId};
 
 use crate::document::{self, literal, object_id};
@@ -25,8 +25,7 @@ impl AccountArchive for MongoStore {
         Ok(found.iter().map(|found| account(found)).collect::<Result<_, _>>()?)
     }
 
-    async fn write(&self, accounts: &[Account]) -> Result<(), Unavailable> {
-        let mut refused = Vec::new();
+    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError> {
         for batch in accounts.chunks(BATCH) {
             let updates = batch.iter().map(replacement).collect();
             let written = self.server.update_all(updates, JOB_DEADLINE).await;
@@ -34,20 +33,15 @@ impl AccountArchive for MongoStore {
             if batch.iter().any(|account| account.user.role == Role::Admin) {
                 self.note_admin().await;
             }
-            for failed in written?.failed {
-                let id = batch.get(failed.place).map(|account| account.user.id);
-                let why = if failed.is_duplicate_key {
-                    "another has its email or username"
-                } else {
-                    &failed.message
-                };
-                refused.push(format!("{}: {why}", id.map(|id| id.to_string()).unwrap_or_default()));
+            if let Some(failed) = written?.failed.into_iter().next() {
+                let user = batch.get(failed.place).map(|account| account.user.id);
+                return Err(match user {
+                    Some(user) if failed.is_duplicate_key => ImportError::NameTaken { user },
+                    _ => Failure::Unexpected(failed.message).into(),
+                });
             }
         }
-        if refused.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::Unexpected(format!("accounts were refused: {}", refused.join("; "))).into())
+        Ok(())
     }
 }
 

@@ -10,8 +10,8 @@ use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::{Client, Collection, Database};
 use roster_domain::ports::{
-    CreateError, EditError, PurgeError, RemoveImageError, RestoreError, SetImageError, TrashError,
-    Unavailable,
+    CreateError, EditError, ImportError, PurgeError, RemoveImageError, RestoreError, SetImageError,
+    TrashError, Unavailable,
 };
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -247,4 +247,13 @@ macro_rules! unavailable {
     )*};
 }
 
-unavailable!(CreateError, EditError, SetImageError, RemoveImageError, TrashError, RestoreError, PurgeError);
+unavailable!(
+    CreateError,
+    EditError,
+    ImportError,
+    SetImageError,
+    RemoveImageError,
+    TrashError,
+    RestoreError,
+    PurgeError
+);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mongodb::bson::{Bson, Document, doc};
 
 use crate::server::{Failure, Server};
+use crate::told;
 
 /// What became of a command of many updates.
 pub(crate) struct Outcome {
@@ -15,6 +16,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Failed {
     pub(crate) place: usize,
     pub(crate) is_duplicate_key: bool,
+    /// As it may be told.
     pub(crate) message: String,
 }
 
@@ -41,9 +43,10 @@ impl Server {
         };
         let database = self.database.clone();
         let answer = self.run_within(deadline, async move { database.run_command(command).await }).await?;
-        if let Some(error) = answer.get("writeConcernError") {
+        if let Some(error) = answer.get("writeConcernError").and_then(Bson::as_document) {
+            let Failed { message, .. } = failed(error);
             return Err(Failure::Unexpected(format!(
-                "the write was not acknowledged by a majority: {error}"
+                "the write was not acknowledged by a majority: {message}"
             )));
         }
         let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
@@ -57,9 +60,11 @@ fn failed(error: &Document) -> Failed {
         Some(Bson::Int64(number)) => *number,
         _ => -1,
     };
+    let text = |field| error.get_str(field).unwrap_or_default();
+    let code = i32::try_from(number("code")).unwrap_or(-1);
     Failed {
         place: usize::try_from(number("index")).unwrap_or(usize::MAX),
-        is_duplicate_key: number("code") == 11000,
-        message: error.get_str("errmsg").unwrap_or("no reason given").to_owned(),
+        is_duplicate_key: code == 11000,
+        message: told::answer(code, text("codeName"), text("errmsg")),
     }
 }

@@ -45,13 +45,10 @@ pub(crate) fn io_error(message: &str) -> Option<&str> {
 }
 
 /// What the server said.
-fn answer(code: i32, name: &str, message: &str) -> String {
-    let message = short(message);
-    if message.is_empty() {
-        format!("error {code} {name}")
-    } else {
-        format!("error {code} {name}: {message}")
-    }
+pub(crate) fn answer(code: i32, name: &str, message: &str) -> String {
+    let error = format!("error {code} {name}");
+    let (error, message) = (error.trim_end(), short(message));
+    if message.is_empty() { error.to_owned() } else { format!("{error}: {message}") }
 }
 
 /// The start of a foreign text, on one line: behind a quote or a brace a user's value may stand.
@@ -89,6 +86,7 @@ mod tests {
             "error 11000 DuplicateKey: E11000 duplicate key error index: roster_email_key dup key"
         );
         assert_eq!(answer(91, "ShutdownInProgress", ""), "error 91 ShutdownInProgress");
+        assert_eq!(answer(121, "", "not valid: {}"), "error 121: not valid");
         assert_eq!(short(&"x".repeat(1_000)).len(), MOST);
     }
 }

@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Account, MAX_SESSIONS, Session};
-use roster_domain::ports::{AccountArchive, Unavailable};
+use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ImageRef, ProfileImage, SessionId, Timestamp, TokenFingerprint, UserId};
 use rusqlite::{Connection, Row, params};
 
+use crate::fault::Failure;
 use crate::rows::{self, USER_COLUMNS, all, execute, first, saturate, user};
+use crate::users::taken_name;
 use crate::{SqliteStore, rank, removals, trash};
 
 pub(crate) const ACCOUNTS: &str = "SELECT
@@ -29,7 +31,7 @@ impl AccountArchive for SqliteStore {
             .await
     }
 
-    async fn write(&self, accounts: &[Account]) -> Result<(), Unavailable> {
+    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError> {
         let accounts = accounts.to_vec();
         self.writer
             .run(move |connection| {
@@ -97,7 +99,7 @@ fn free_names(connection: &Connection, account: &Account) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
+fn write(connection: &Connection, account: &Account) -> Result<(), Failure<ImportError>> {
     let id = account.user.id;
     let replaced =
         first(connection, "SELECT rank FROM users WHERE id = ?1", [id.as_bytes()], |row| row.get(0))?;
@@ -108,7 +110,11 @@ fn write(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
         }
         None => rank::for_new(connection, id)?,
     };
-    write_user(connection, rank, account)?;
+    if let Err(error) = write_user(connection, rank, account) {
+        let (email, username) = (&account.user.email, &account.user.username);
+        taken_name(connection, id, Some(email), Some(username), error)?;
+        return Err(Failure::Refused(ImportError::NameTaken { user: id }));
+    }
     for (ordinal, session) in (1_u32..).zip(newest(&account.sessions)) {
         execute(
             connection,

@@ -1,5 +1,7 @@
 mod write;
 
+pub(crate) use write::taken_name;
+
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Edit, NewUser, Page, User};
 use roster_domain::ports::{

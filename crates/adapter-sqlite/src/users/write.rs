@@ -84,14 +84,14 @@ pub(super) fn update(
     live_user(connection, id)?.ok_or(Failure::Refused(EditError::NotFound))
 }
 
-enum Taken {
+pub(crate) enum Taken {
     Email,
     Username,
 }
 
 /// Which of the names that a write was refused for another user has; the error itself where it was not for a name. An
 /// index names itself alone, and both may be taken.
-fn taken_name(
+pub(crate) fn taken_name(
     connection: &Connection,
     id: UserId,
     email: Option<&Email>,

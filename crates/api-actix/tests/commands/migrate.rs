@@ -310,6 +310,34 @@ fn a_source_that_is_not_there_is_not_made() {
     assert!(why.contains("--from holds no users"), "{why}");
 }
 
+#[tokio::test]
+async fn another_run_is_advised_where_it_helps_alone() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::fresh(asked_topology()).await;
+    let users = database.raw().await.collection::<Document>("users");
+    // Nobody can have an email twice, and these have none.
+    let both = ["ann", "ben"].map(|name| doc! { "username": name, "is_deleted": false, "role": "regular" });
+    let ids = users.insert_many(&both).await.unwrap().inserted_ids;
+    let why = migrate(folder.path(), database.url(), OTHER, database.name()).failed(1);
+    let ben = ids[&1].as_object_id().unwrap();
+    assert!(why.contains(&format!("another user has the email or username of user {ben}")), "{why}");
+    assert!(!why.contains("another run") && !why.contains("run it again"), "{why}");
+
+    let (target, all) = (Database::fresh(asked_topology()).await, accounts(3));
+    fill(&sqlite(folder.path(), "one.db"), &all).await;
+    drop(mongodb(&target).await);
+    let allow = async |validator: Document| {
+        target.raw().await.run_command(doc! { "collMod": "users", "validator": validator }).await.unwrap();
+    };
+    allow(doc! { "email": { "$ne": all[1].user.email.as_str() } }).await;
+    let why = migrate(folder.path(), ONE, target.url(), target.name()).failed(1);
+    assert!(why.contains("error 121") && why.ends_with("; once that is well, another run goes on from here"));
+    assert!(!why.contains(all[1].user.email.as_str()), "{why}");
+    allow(doc! {}).await;
+    let said = migrate(folder.path(), ONE, target.url(), target.name()).done();
+    assert!(said.contains("3 accounts, 0 of them in the trash, are equal in both"), "{said}");
+}
+
 #[rstest::rstest]
 #[case(&["--from", ONE, "--to", ONE], "--to is the same as --from")]
 #[case(&["--from", ONE, "--to", "sqlite://./one.db"], "--to is the same as --from")]

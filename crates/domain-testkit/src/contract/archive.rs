@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roster_domain::entities::{Account, MAX_SESSIONS, TrashEntry};
-use roster_domain::ports::CreateError;
+use roster_domain::ports::{CreateError, ImportError};
 use roster_domain::values::{Epoch, ImageRef, ProfileImage, Role, UserId};
 
 use super::Stores;
@@ -170,10 +170,15 @@ pub async fn an_account_whose_names_another_has_is_refused(stores: Stores) {
     for taken in [&ann, &bob] {
         let mut same_email = account("carol");
         same_email.user.email = taken.email.clone();
-        stores.archive.write(&[same_email]).await.unwrap_err();
         let mut same_username = account("carol");
         same_username.user.username = taken.username.clone();
-        stores.archive.write(&[same_username]).await.unwrap_err();
+        for refused in [same_email, same_username] {
+            let why = stores.archive.write(std::slice::from_ref(&refused)).await;
+            assert!(
+                matches!(why, Err(ImportError::NameTaken { user }) if user == refused.user.id),
+                "{why:?}"
+            );
+        }
     }
     assert_eq!(read_all(&stores).await, before);
 }
@@ -183,7 +188,8 @@ pub async fn of_a_refused_batch_each_account_is_written_whole_or_not_at_all(stor
     let mut taken = full_account("taken");
     taken.user.username = ann.username;
     let batch = [full_account("bob"), taken.clone(), in_trash(full_account("carol"))];
-    stores.archive.write(&batch).await.unwrap_err();
+    let why = stores.archive.write(&batch).await;
+    assert!(matches!(why, Err(ImportError::NameTaken { user }) if user == taken.user.id), "{why:?}");
     assert_eq!(stored(&stores, taken.user.id).await, None);
     for account in [&batch[0], &batch[2]] {
         let kept = stored(&stores, account.user.id).await;
@@ -194,7 +200,8 @@ pub async fn of_a_refused_batch_each_account_is_written_whole_or_not_at_all(stor
 pub async fn two_accounts_of_one_name_in_a_batch_are_refused(stores: Stores) {
     let (ann, mut twin) = (account("ann"), account("twin"));
     twin.user.username = username("ann");
-    stores.archive.write(&[ann.clone(), twin.clone()]).await.unwrap_err();
+    let why = stores.archive.write(&[ann.clone(), twin.clone()]).await;
+    assert!(matches!(why, Err(ImportError::NameTaken { .. })), "{why:?}");
     let both = [stored(&stores, ann.user.id).await, stored(&stores, twin.user.id).await];
     assert!(both.iter().flatten().count() <= 1);
 }

@@ -3,7 +3,7 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, Unavailable};
+use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{Role, UserId};
 
 use super::MemoryStore;
@@ -17,16 +17,20 @@ impl AccountArchive for MemoryStore {
         Ok(accounts.take(limit).map(|(_, account)| account.clone()).collect())
     }
 
-    async fn write(&self, accounts: &[Account]) -> Result<(), Unavailable> {
+    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError> {
         let mut state = self.lock();
         let mut written = state.accounts.clone();
-        written.extend(accounts.iter().map(|account| (account.user.id, account.clone())));
-        let (mut emails, mut usernames) = (HashSet::new(), HashSet::new());
-        for account in written.values() {
-            if !emails.insert(account.user.email.key()) || !usernames.insert(account.user.username.key()) {
-                return Err(Unavailable::new("memory", "two accounts of one name"));
+        for account in accounts {
+            written.remove(&account.user.id);
+        }
+        let mut emails: HashSet<_> = written.values().map(|account| account.user.email.key()).collect();
+        let mut usernames: HashSet<_> = written.values().map(|account| account.user.username.key()).collect();
+        for Account { user, .. } in accounts {
+            if !emails.insert(user.email.key()) || !usernames.insert(user.username.key()) {
+                return Err(ImportError::NameTaken { user: user.id });
             }
         }
+        written.extend(accounts.iter().map(|account| (account.user.id, account.clone())));
         state.accounts = written;
         state.has_had_admin |= accounts.iter().any(|account| account.user.role == Role::Admin);
         Ok(())

@@ -14,7 +14,21 @@ pub trait AccountArchive: Send + Sync {
     /// Writes accounts as they are; one whose id is there already is replaced, so that a batch may be repeated.
     ///
     /// - MUST take any account that [`read`](Self::read) can return, whatever its names are.
-    /// - MUST refuse, as [`Unavailable`], an account whose email or username another account has.
+    /// - MUST refuse an account whose email or username another account has, and name it.
     /// - The batch MUST be written whole or, each account for itself, not at all.
-    async fn write(&self, accounts: &[Account]) -> Result<(), Unavailable>;
+    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError>;
+}
+
+/// Why accounts were not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Another account has the email or the username of one of them.
+    #[error("another user has the email or username of user {user}")]
+    NameTaken {
+        /// Whose it would have been.
+        user: UserId,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }

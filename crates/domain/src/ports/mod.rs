@@ -17,7 +17,7 @@ mod tokens;
 mod trash;
 mod users;
 
-pub use accounts::AccountArchive;
+pub use accounts::{AccountArchive, ImportError};
 pub use hasher::{HashError, PasswordHasher, Verdict};
 pub use images::{
     ImageChunks, ImageProcessor, ImageRemovals, ImageStore, PendingRemoval, ProcessError, ProcessedImage,

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use roster_domain::entities::Account;
-use roster_domain::ports::AccountArchive;
+use roster_domain::ports::{AccountArchive, ImportError};
 use roster_domain::values::UserId;
 
 use super::images::{Compared, ImageMove, compare_images, copy_images, expected};
@@ -82,7 +82,7 @@ pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure>
         let moved = batch.iter().map(|account| expected(account, images.as_ref()));
         let missing: Vec<Account> = moved.filter(|moved| there.get(&moved.user.id) != Some(moved)).collect();
         if !missing.is_empty() {
-            target.archive.write(&missing).await.map_err(stopped)?;
+            target.archive.write(&missing).await.map_err(unwritten)?;
         }
         copied.written += missing.len() as u64;
         copied.there += (count - missing.len()) as u64;
@@ -91,6 +91,16 @@ pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure>
     }
     progress.finish();
     Ok(copied)
+}
+
+fn unwritten(error: ImportError) -> Failure {
+    match error {
+        ImportError::Unavailable(error) => stopped(error),
+        ImportError::NameTaken { .. } => Failure::Migration(format!(
+            "--to: {error}. Is one of them renamed since an earlier run? Then give an empty database. Else rename one of \
+             them in --from"
+        )),
+    }
 }
 
 fn by_id(accounts: Vec<Account>) -> HashMap<UserId, Account> {
@@ -105,10 +115,8 @@ pub(super) async fn compare(opened: &Opened, total: u64) -> Result<Equal, Failur
     loop {
         let ours = source.archive.read(after, BATCH).await.map_err(stopped)?;
         let theirs = target.archive.read(after, BATCH).await.map_err(stopped)?;
-        if let Some(id) = first_difference(&ours, &theirs, images.as_ref()) {
-            return Err(Failure::Migration(format!(
-                "user {id} is not the same in both: was one of them changed meanwhile? Run it again"
-            )));
+        if let Some(difference) = first_difference(&ours, &theirs, images.as_ref()) {
+            return Err(Failure::Migration(difference.to_string()));
         }
         let Some(last) = ours.last() else { break };
         after = Some(last.user.id);
@@ -121,14 +129,64 @@ pub(super) async fn compare(opened: &Opened, total: u64) -> Result<Equal, Failur
     Ok(equal)
 }
 
+/// Who is not the same in both.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Difference {
+    /// Another run refuses a target with somebody who is not in the source.
+    #[error(
+        "user {0} is in --to and not in --from: did a service on one of them change it meanwhile? Stop that, and give an \
+         empty database"
+    )]
+    InTargetAlone(UserId),
+    /// Another run writes what differs anew.
+    #[error(
+        "user {0} is not the same in both: if a service on one of them changed it meanwhile, stop that and run this again"
+    )]
+    Unequal(UserId),
+}
+
 /// The first who is in one batch and not, or not the same, in the other.
-fn first_difference(ours: &[Account], theirs: &[Account], images: Option<&ImageMove>) -> Option<UserId> {
-    let differs = |(one, other): &(&Account, &Account)| expected(one, images) != **other;
-    let different = ours.iter().zip(theirs).find(differs);
-    let different = different.map(|(one, other)| one.user.id.min(other.user.id));
-    different.or_else(|| {
-        let (longer, shared) =
-            if ours.len() > theirs.len() { (ours, theirs.len()) } else { (theirs, ours.len()) };
-        longer.get(shared).map(|account| account.user.id)
-    })
+fn first_difference(ours: &[Account], theirs: &[Account], images: Option<&ImageMove>) -> Option<Difference> {
+    let mut theirs = theirs.iter();
+    for one in ours {
+        match theirs.next() {
+            Some(other) if expected(one, images) == *other => {}
+            Some(other) if other.user.id < one.user.id => {
+                return Some(Difference::InTargetAlone(other.user.id));
+            }
+            _ => return Some(Difference::Unequal(one.user.id)),
+        }
+    }
+    theirs.next().map(|other| Difference::InTargetAlone(other.user.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use roster_domain::values::Role;
+    use roster_domain_testkit::fixtures::account;
+
+    use super::*;
+
+    #[test]
+    fn another_run_is_advised_where_it_writes_what_differs_and_not_where_it_is_refused() {
+        let all: Vec<Account> = ["ann", "bob", "carol"].map(account).to_vec();
+        let ids: Vec<UserId> = all.iter().map(|account| account.user.id).collect();
+        let mut changed = all.clone();
+        changed[1].user.role = Role::Admin;
+        let all = all.as_slice();
+        for (ours, theirs, difference) in [
+            (all, all, None),
+            (all, changed.as_slice(), Some(Difference::Unequal(ids[1]))),
+            (all, &all[..2], Some(Difference::Unequal(ids[2]))),
+            (all, &all[1..], Some(Difference::Unequal(ids[0]))),
+            (&all[..2], all, Some(Difference::InTargetAlone(ids[2]))),
+            (&all[1..], all, Some(Difference::InTargetAlone(ids[0]))),
+            (&all[..0], all, Some(Difference::InTargetAlone(ids[0]))),
+        ] {
+            let found = first_difference(ours, theirs, None);
+            assert_eq!(found, difference);
+            let advised = found.is_some_and(|difference| difference.to_string().contains("run this again"));
+            assert_eq!(advised, matches!(difference, Some(Difference::Unequal(_))));
+        }
+    }
 }

@@ -117,8 +117,11 @@ fn tell_of_images(images: Option<&ImageMove>, compared: &Compared) -> Result<(),
     Ok(())
 }
 
-/// A store did not do what it was asked.
+/// A store did not do what it was asked. Nobody knows here whether that passes by itself.
 fn stopped(error: Unavailable) -> Failure {
     let error = roster_domain::Error::from(error);
-    Failure::Migration(format!("{}; run it again, and it goes on", roster_domain::Chain(&error)))
+    Failure::Migration(format!(
+        "{}; once that is well, another run goes on from here",
+        roster_domain::Chain(&error)
+    ))
 }
