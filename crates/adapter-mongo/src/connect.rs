@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use mongodb::Client;
 use mongodb::bson::doc;
+use mongodb::bson::oid::ObjectId;
 use mongodb::error::ErrorKind;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, ServerAddress, WriteConcern,
 };
-use roster_domain::ports::{Clock, Ids};
+use roster_domain::ports::{Clock, Ids, Unavailable};
 use tokio::time::{sleep, timeout};
 
 use crate::MongoStore;
@@ -125,6 +126,17 @@ impl ConnectError {
     }
 }
 
+/// Who is in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nobody; perhaps it is not even there.
+    Nobody,
+    /// Users, all of whom are ready.
+    Users,
+    /// Users, some of whom the FastAPI service or somebody with a shell wrote: an opening takes them over.
+    Unadopted,
+}
+
 impl MongoStore {
     /// Opens the database of that name and makes it ready: takes over the users that the FastAPI service kept there, and makes
     /// the indexes.
@@ -142,8 +154,8 @@ impl MongoStore {
         Ok(store)
     }
 
-    /// Looks whether the database of that name could be opened, and changes nothing in it. Answers whether there are users to
-    /// take over.
+    /// Looks who is in the database of that name and whether it could be opened, and changes nothing: one that is not there is
+    /// not made.
     ///
     /// # Errors
     /// The reason in one line why [`connect`](Self::connect) would fail.
@@ -152,18 +164,41 @@ impl MongoStore {
         database: &str,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-    ) -> Result<bool, ConnectError> {
+    ) -> Result<Found, ConnectError> {
         let (store, target) = Self::reach(url, database, clock, ids).await?;
-        match store.has_unadopted().await {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+        let found = match store.who_is_there().await {
+            Ok(found) => found,
             Err(failure) => return Err(target.explain(&failure).await),
+        };
+        if found != Found::Unadopted {
+            return Ok(found);
         }
         match store.conflicts().await {
-            Ok(conflicts) if conflicts.is_empty() => Ok(true),
+            Ok(conflicts) if conflicts.is_empty() => Ok(found),
             Ok(conflicts) => Err(target.conflicts(conflicts)),
             Err(failure) => Err(target.explain(&failure).await),
         }
+    }
+
+    async fn who_is_there(&self) -> Result<Found, Failure> {
+        if self.has_unadopted().await? {
+            return Ok(Found::Unadopted);
+        }
+        let anybody = self.server.exists(doc! { "roster.tombstone": { "$ne": true } }).await?;
+        Ok(if anybody { Found::Users } else { Found::Nobody })
+    }
+
+    /// Whether the other store is on the same database, however the two URLs spell it: a mark that is left here is looked for
+    /// there. So a copy of a database is another one.
+    pub async fn is_one_with(&self, other: &Self) -> Result<bool, Unavailable> {
+        let mark = doc! { "_id": ObjectId::new(), "for": "telling whether two URLs name one database" };
+        let (here, there) = (self.server.meta.clone(), other.server.meta.clone());
+        let (left, looked_for, removed) = (mark.clone(), mark.clone(), mark);
+        self.server.run(async move { here.insert_one(left).await }).await?;
+        let found = other.server.run(async move { there.find_one(looked_for).await }).await;
+        let here = self.server.meta.clone();
+        self.server.run(async move { here.delete_one(removed).await }).await?;
+        Ok(found?.is_some())
     }
 
     /// The store on a server that answers; nothing is made ready yet.

@@ -30,7 +30,7 @@ use mongodb::bson::doc;
 use roster_domain::ports::{Clock, Ids, Unavailable};
 
 pub use adoption::Conflicts;
-pub use connect::ConnectError;
+pub use connect::{ConnectError, Found};
 pub use sweep::SWEEP_INTERVAL;
 
 /// The store: [`Users`](roster_domain::ports::Users), [`Trash`](roster_domain::ports::Trash),

@@ -71,8 +71,8 @@ impl SqliteStore {
         self.readers.probe().await
     }
 
-    /// Looks whether a database that is there could be opened, and leaves it as it is.
-    pub fn examine(path: &Path) -> Result<(), OpenError> {
+    /// Looks whether a database that is there could be opened, and leaves it as it is. Answers whether anybody is in it.
+    pub fn examine(path: &Path) -> Result<bool, OpenError> {
         open::examine(path)
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::clock::now;
 use crate::migrate::{MigrateError, migrate};
+use crate::rows::exists;
 
 /// Why a database was not opened. `Display` is the whole reason, one line for whoever runs Roster.
 #[derive(Debug, thiserror::Error)]
@@ -109,12 +110,16 @@ fn flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// Looks whether [`writer`] could open a file that is there, and changes nothing in it.
-pub(crate) fn examine(path: &Path) -> Result<(), OpenError> {
+/// Looks whether [`writer`] could open a file that is there, and changes nothing in it. Answers whether anybody is in it.
+pub(crate) fn examine(path: &Path) -> Result<bool, OpenError> {
     let unwritable = |cause| OpenError::File { file: path.to_owned(), cause };
     OpenOptions::new().read(true).write(true).open(path).map_err(unwritable)?;
     let connection = reader(path).map_err(|cause| sqlite_error(path, cause))?;
-    crate::migrate::check(&connection).map(drop).map_err(|error| migrate_error(path, error))
+    // In a new file there are no tables.
+    if crate::migrate::check(&connection).map_err(|error| migrate_error(path, error))? == 0 {
+        return Ok(false);
+    }
+    exists(&connection, "SELECT 1 FROM users", []).map_err(|cause| sqlite_error(path, cause))
 }
 
 fn make_file(path: &Path) -> Result<(), OpenError> {

@@ -178,11 +178,15 @@ async fn an_examination_tells_what_an_opening_would_and_changes_nothing() {
     assert!(matches!(SqliteStore::examine(&file), Err(OpenError::NotOurs { .. })));
     std::fs::remove_file(&file).unwrap();
 
+    std::fs::write(&file, "").unwrap();
+    assert!(!SqliteStore::examine(&file).unwrap());
+    assert_eq!(std::fs::read(&file).unwrap(), b"");
+
     let store = SqliteStore::open(&file).unwrap();
-    SqliteStore::examine(&file).unwrap();
+    assert!(!SqliteStore::examine(&file).unwrap());
     store.create(&new_user("ann"), &change()).await.unwrap();
     drop(store);
     let before = std::fs::read(&file).unwrap();
-    SqliteStore::examine(&file).unwrap();
+    assert!(SqliteStore::examine(&file).unwrap());
     assert!(std::fs::read(&file).unwrap() == before);
 }

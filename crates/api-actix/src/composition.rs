@@ -11,6 +11,7 @@ use futures_util::future::{BoxFuture, join_all};
 use roster_adapter_crypto::{BcryptHasher, HasherConfig, JwtTokens};
 use roster_adapter_fs::FolderImages;
 use roster_adapter_image::{Limits, Processor};
+pub(crate) use roster_adapter_mongo::Found;
 use roster_adapter_mongo::{ConnectError, MongoStore, SWEEP_INTERVAL};
 use roster_adapter_s3::{Connection, Credentials, S3Images};
 use roster_adapter_sqlite::SqliteStore;
@@ -158,7 +159,7 @@ pub(crate) async fn open_database(
                 let store = Arc::clone(&probed);
                 async move { store.probe().await }
             });
-            Store::new(&store, Some(upkeep), probe)
+            Store { mongodb: Some(Arc::clone(&store)), ..Store::new(&store, Some(upkeep), probe) }
         }
     })
 }
@@ -168,34 +169,41 @@ pub(crate) async fn open_images(images: &Images) -> Result<Arc<dyn ImageStore>, 
     Ok(ImageStores::open(images).await.map_err(CompositionError::Images)?.default)
 }
 
-/// Whether opening a database would take over users whom Roster has not written. Nothing is changed by asking.
-pub(crate) async fn would_take_over(
-    database: &Database,
-    name: &str,
-    clock: &Arc<dyn Clock>,
-    ids: &Arc<dyn Ids>,
-) -> Result<bool, CompositionError> {
-    let Database::MongoDb(url) = database else { return Ok(false) };
-    let url = url.expose_secret();
-    let examined = patiently(|| MongoStore::examine(url, name, Arc::clone(clock), Arc::clone(ids)));
-    examined.await.map_err(CompositionError::MongoDb)
+/// How long a server may take to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// It is asked once.
+    No,
+    /// As long as at the service's start.
+    AsAtStart,
 }
 
-/// Looks whether a database that is there could be opened, and changes nothing in it. Answers whether users of the FastAPI
-/// service would be taken over.
+/// Looks who is in a database and whether it could be opened, and changes nothing: one that is not there is not made.
 pub(crate) async fn examine_database(
     database: &Database,
     name: &str,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
-) -> Result<bool, CompositionError> {
-    match database {
+    wait: Wait,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Result<Found, CompositionError> {
+    let url = match database {
+        Database::Sqlite(file) if !file.exists() => return Ok(Found::Nobody),
         Database::Sqlite(file) => {
-            SqliteStore::examine(file).map(|()| false).map_err(CompositionError::Sqlite)
+            let anybody = SqliteStore::examine(file).map_err(CompositionError::Sqlite)?;
+            return Ok(if anybody { Found::Users } else { Found::Nobody });
         }
-        Database::MongoDb(url) => MongoStore::examine(url.expose_secret(), name, clock, ids)
-            .await
-            .map_err(CompositionError::MongoDb),
+        Database::MongoDb(url) => url.expose_secret(),
+    };
+    let examine = || MongoStore::examine(url, name, Arc::clone(clock), Arc::clone(ids));
+    let examined = if wait == Wait::No { examine().await } else { patiently(examine).await };
+    examined.map_err(CompositionError::MongoDb)
+}
+
+/// Whether two stores are one, to which two URLs lead. That two files are not one is to be seen before they are opened.
+pub(crate) async fn are_one(one: &Store, other: &Store) -> Result<bool, Unavailable> {
+    match (&one.mongodb, &other.mongodb) {
+        (Some(one), Some(other)) => one.is_one_with(other).await,
+        _ => Ok(false),
     }
 }
 
@@ -314,6 +322,7 @@ pub(crate) struct Store {
     pub(crate) trash: Arc<dyn Trash>,
     pub(crate) removals: Arc<dyn ImageRemovals>,
     pub(crate) archive: Arc<dyn AccountArchive>,
+    mongodb: Option<Arc<MongoStore>>,
     upkeep: Option<Upkeep>,
     probe: Probe,
 }
@@ -328,6 +337,7 @@ impl Store {
             trash: Arc::clone(store) as _,
             removals: Arc::clone(store) as _,
             archive: Arc::clone(store) as _,
+            mongodb: None,
             upkeep,
             probe,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mongodb::Collection;
 use mongodb::bson::Document;
-use roster_adapter_mongo::{ConnectError, MongoStore};
+use roster_adapter_mongo::{ConnectError, Found, MongoStore};
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
 use roster_domain_testkit::fixtures::START;
 use roster_test_mongo::{Topology, asked_topology};
@@ -42,7 +42,7 @@ impl Database {
     }
 
     /// What a look at it tells, tried as often as a store.
-    pub(crate) async fn examine(&self) -> Result<bool, ConnectError> {
+    pub(crate) async fn examine(&self) -> Result<Found, ConnectError> {
         let examined = async {
             loop {
                 let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));

@@ -8,7 +8,9 @@ use rustix::fs::{Access, access};
 
 use super::{say, waiting};
 use crate::Failure;
-use crate::composition::{CompositionError, examine_bucket, examine_database, examine_folder};
+use crate::composition::{
+    CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder,
+};
 use crate::secret_key;
 use crate::settings::{Bucket, Database, Images, S3Settings, SecretKey, Settings};
 use crate::system::{RandomIds, SystemClock};
@@ -125,9 +127,10 @@ async fn database(settings: &Settings) -> Finding {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
-    match examine_database(&settings.database, &settings.database_name, clock, ids).await {
-        Ok(false) => Finding::Good(place),
-        Ok(true) => Finding::Good(format!("{place}; users of the FastAPI service will be taken over")),
+    let examined = examine_database(&settings.database, &settings.database_name, Wait::No, &clock, &ids);
+    match examined.await {
+        Ok(Found::Nobody | Found::Users) => Finding::Good(place),
+        Ok(Found::Unadopted) => Finding::Good(format!("{place}; users of the FastAPI service will be taken over")),
         Err(error) => composition(&error),
     }
 }

@@ -1,3 +1,4 @@
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
@@ -62,9 +63,15 @@ impl MigrationSettings {
             log: LogSettings::read(reader)?,
         };
         if settings.from.is(&settings.to) {
-            return Err(same("--to", "--from"));
+            return Err(settings.same());
         }
         Ok(settings)
+    }
+
+    /// That both name one database.
+    #[must_use]
+    pub fn same(&self) -> SettingsError {
+        same(self.to.argument, self.from.argument)
     }
 }
 
@@ -86,6 +93,7 @@ impl Place {
         Ok(Self { argument, database, name })
     }
 
+    /// Whether it is the same, as far as that can be told without asking a server.
     fn is(&self, other: &Self) -> bool {
         match (&self.database, &other.database) {
             (Database::Sqlite(one), Database::Sqlite(other)) => is_same_path(one, other),
@@ -126,9 +134,10 @@ fn is_same_place(one: &Images, other: &Images) -> bool {
     }
 }
 
-/// Whether it is one file or folder, where both are there.
+/// Whether it is one file or folder, where both are there: by a path of another spelling, or by a link of either kind.
 fn is_same_path(one: &Path, other: &Path) -> bool {
-    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    let identity = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino()));
+    one == other || matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 fn same(argument: &'static str, as_what: &str) -> SettingsError {

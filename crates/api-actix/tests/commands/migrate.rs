@@ -299,15 +299,74 @@ async fn images_that_are_to_be_removed_still_are_after_it() {
     }
 }
 
-#[test]
-fn a_source_that_is_not_there_is_not_made() {
+#[tokio::test]
+async fn a_source_that_is_not_there_is_not_made() {
     let folder = TempDir::new().unwrap();
     let why = migrate(folder.path(), ONE, OTHER, "unused").failed(1);
     assert!(why.contains("--from: one.db is not there"), "{why}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+
+    let file = folder.path().join("one.db");
+    std::fs::write(&file, "").unwrap();
+    let why = migrate(folder.path(), ONE, OTHER, "unused").failed(1);
+    assert!(why.contains("--from holds no users"), "{why}");
+    assert_eq!(file.metadata().unwrap().len(), 0);
     drop(sqlite(folder.path(), "one.db"));
     let why = migrate(folder.path(), ONE, OTHER, "unused").failed(1);
     assert!(why.contains("--from holds no users"), "{why}");
+    assert!(!folder.path().join("other.db").exists());
+
+    let database = Database::fresh(asked_topology()).await;
+    let why = migrate(folder.path(), database.url(), OTHER, database.name()).failed(1);
+    assert!(why.contains("--from holds no users"), "{why}");
+    assert_eq!(database.raw().await.list_collection_names().await.unwrap(), [""; 0]);
+    assert!(!folder.path().join("other.db").exists());
+}
+
+/// The same servers, spelled in another way.
+fn spelled_otherwise(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (servers, options) = rest.split_once('/').unwrap_or((rest, ""));
+    let other = match servers.replace("127.0.0.1", "localhost") {
+        same if same == servers => servers.to_uppercase(),
+        other => other,
+    };
+    format!("{scheme}://{other}/{options}")
+}
+
+#[tokio::test]
+async fn one_mongodb_by_two_spellings_is_refused_and_forgets_nothing() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::fresh(asked_topology()).await;
+    let store = mongodb(&database).await;
+    fill(&store, &accounts(3)).await;
+    let image = ImageRef { store: StoreName::new("file"), key: image_key(next_user_id()) };
+    store.reserve(next_user_id(), &image, START, &change()).await.unwrap();
+    let meta = database.raw().await.collection::<Document>("roster_meta");
+    let kept = meta.count_documents(doc! {}).await.unwrap();
+
+    let other = spelled_otherwise(database.url());
+    assert_ne!(other, database.url());
+    let why = migrate(folder.path(), database.url(), &other, database.name()).failed(2);
+    assert!(why.contains("--to is the same as --from"), "{why}");
+    assert_eq!(store.stores().await.unwrap(), [image.store]);
+    assert_eq!(meta.count_documents(doc! {}).await.unwrap(), kept, "nothing is left in it");
+}
+
+#[tokio::test]
+async fn one_file_by_a_link_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    fill(&sqlite(path, "one.db"), &accounts(3)).await;
+    std::fs::hard_link(path.join("one.db"), path.join("hard.db")).unwrap();
+    std::os::unix::fs::symlink("one.db", path.join("symbolic.db")).unwrap();
+    for link in ["sqlite://hard.db", "sqlite://symbolic.db"] {
+        for (from, to) in [(ONE, link), (link, ONE)] {
+            let why = migrate(path, from, to, "unused").failed(2);
+            assert!(why.contains("--to is the same as --from"), "{why}");
+        }
+    }
+    assert!(!path.join("hard.db-wal").exists());
 }
 
 #[tokio::test]

@@ -64,9 +64,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn migrate(opened: &Opened) -> Result<(), Failure> {
     let Opened { source, target, images, .. } = opened;
     let total = opened.total().await?;
-    if total == 0 {
-        return Err(Failure::Migration("--from holds no users: is it the right database?".to_owned()));
-    }
     refuse_others(source.archive.as_ref(), target.archive.as_ref()).await?;
     let Copied { written, there } = copy(opened, total).await?;
     let removals = carry_over(opened).await?;

@@ -8,7 +8,9 @@ use roster_domain::values::{PageNumber, PageRequest, PerPage};
 use super::images::ImageMove;
 use super::stopped;
 use crate::Failure;
-use crate::composition::{CompositionError, Store, open_database, open_images, would_take_over};
+use crate::composition::{
+    CompositionError, Found, Store, Wait, are_one, examine_database, open_database, open_images,
+};
 use crate::settings::{Database, Images, MigrationSettings, Place};
 use crate::system::{RandomIds, SystemClock};
 
@@ -31,11 +33,12 @@ impl Opened {
     }
 }
 
-/// Opens what the settings name. Nothing is made where the source should be.
+/// Opens what the settings name. Nothing is made where the source should be, nor in it where it is not what was meant.
 pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
     is_there(settings)?;
+    refuse_nobody(&settings.from, &clock, &ids).await?;
     let open = async |place: &Place| {
         let opened = open_database(&place.database, &place.name, &clock, &ids).await;
         opened.map_err(|error| unopened(place.argument, &error))
@@ -43,6 +46,9 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
     let source = open(&settings.from).await?;
     refuse_strangers(&settings.to, &clock, &ids).await?;
     let target = open(&settings.to).await?;
+    if are_one(&source, &target).await.map_err(stopped)? {
+        return Err(Failure::Settings(settings.same()));
+    }
     let images = match &settings.images {
         None => None,
         Some((from, to)) => Some(ImageMove {
@@ -53,16 +59,33 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
     Ok(Opened { source, target, images, clock, ids })
 }
 
+/// Refuses a source with nobody in it: opening it would make what is not there.
+async fn refuse_nobody(source: &Place, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Result<(), Failure> {
+    let Place { argument, .. } = source;
+    match examine(source, clock, ids).await? {
+        Found::Users | Found::Unadopted => Ok(()),
+        Found::Nobody => Err(Failure::Migration(format!(
+            "{argument} holds no users: is it the right database? Nothing was changed"
+        ))),
+    }
+}
+
 /// Refuses a target whose users opening it would take over: they are another program's.
 async fn refuse_strangers(target: &Place, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Result<(), Failure> {
-    match would_take_over(&target.database, &target.name, clock, ids).await {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(Failure::Migration(format!(
-            "{}: the database {} holds users whom Roster has not written: give an empty database; nothing was changed",
-            target.argument, target.name
+    let Place { argument, name, .. } = target;
+    match examine(target, clock, ids).await? {
+        Found::Nobody | Found::Users => Ok(()),
+        Found::Unadopted => Err(Failure::Migration(format!(
+            "{argument}: the database {name} holds users whom Roster has not written: give an empty database; nothing \
+             was changed"
         ))),
-        Err(error) => Err(unopened(target.argument, &error)),
     }
+}
+
+async fn examine(place: &Place, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Result<Found, Failure> {
+    let Place { argument, database, name } = place;
+    let examined = examine_database(database, name, Wait::AsAtStart, clock, ids).await;
+    examined.map_err(|error| unopened(argument, &error))
 }
 
 fn is_there(settings: &MigrationSettings) -> Result<(), Failure> {
