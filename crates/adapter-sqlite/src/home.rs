@@ -19,9 +19,7 @@ impl Home {
     /// Where the file itself can't be told from others.
     pub(crate) fn of(file: &Path) -> io::Result<Self> {
         let mut files = vec![(file.to_owned(), identity(file)?)];
-        let mut log = OsString::from(file);
-        log.push("-wal");
-        let log = PathBuf::from(log);
+        let log = log_of(file);
         match identity(&log) {
             Ok(identity) => files.push((log, identity)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -45,6 +43,35 @@ impl Home {
         }
         Ok(())
     }
+}
+
+/// Those of the database's files that others than their owner may read or change.
+pub(crate) fn exposed(file: &Path) -> io::Result<Vec<PathBuf>> {
+    // As SQLite does, which looks for the log beside the file that a link leads to.
+    let file = file.canonicalize()?;
+    for folder in file.ancestors().skip(1) {
+        // Who may not enter it reaches nothing in it.
+        if folder.metadata()?.mode() & 0o011 == 0 {
+            return Ok(Vec::new());
+        }
+    }
+    let mut exposed = Vec::new();
+    for file in [log_of(&file), file] {
+        match file.metadata() {
+            Ok(found) if found.mode() & 0o066 != 0 => exposed.push(file),
+            Ok(_) => {}
+            // The log goes with the last who has the database open.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(exposed)
+}
+
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = OsString::from(file);
+    log.push("-wal");
+    log.into()
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

@@ -27,7 +27,7 @@ mod trash;
 mod users;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +74,11 @@ impl SqliteStore {
     /// Looks whether a database that is there could be opened, and leaves it as it is. Answers whether anybody is in it.
     pub fn examine(path: &Path) -> Result<bool, OpenError> {
         open::examine(path)
+    }
+
+    /// Those files of a database that is there which others than their owner may read or change.
+    pub fn exposed(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+        home::exposed(path)
     }
 }
 

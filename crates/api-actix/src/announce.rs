@@ -1,8 +1,9 @@
 use std::path::Path;
 
 use roster_domain::AdminSignUp;
+use secrecy::ExposeSecret as _;
 
-use crate::settings::{Database, S3Settings, Settings};
+use crate::settings::{Database, S3Settings, Settings, weakness};
 
 /// Writes the first lines of the log: what is used, and what is open to whom.
 pub(crate) fn announce(settings: &Settings, secret_key_file: Option<&Path>) {
@@ -72,7 +73,10 @@ fn signing_key(settings: &Settings, file: Option<&Path>) {
     } else {
         tracing::info!(event, "tokens are signed with SECRET_KEY");
     }
-    if settings.secret_key_previous.is_some() {
+    if let Some(previous) = &settings.secret_key_previous {
+        if let Some(weakness) = weakness(previous.expose_secret()) {
+            tracing::warn!(event, "others may forge tokens: SECRET_KEY_PREVIOUS {weakness}");
+        }
         tracing::warn!(
             event,
             "tokens that SECRET_KEY_PREVIOUS signed are accepted too: remove it once they have ended, after 7 days"

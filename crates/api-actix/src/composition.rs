@@ -207,6 +207,14 @@ pub(crate) async fn are_one(one: &Store, other: &Store) -> Result<bool, Unavaila
     }
 }
 
+/// Those files of a database that is there which others than their owner may read or change.
+pub(crate) fn exposed_files(database: &Database) -> std::io::Result<Vec<PathBuf>> {
+    match database {
+        Database::Sqlite(file) => SqliteStore::exposed(file),
+        Database::MongoDb(_) => Ok(Vec::new()),
+    }
+}
+
 /// Tries that images can be kept in a folder that is there.
 pub(crate) fn examine_folder(folder: &Path) -> Result<(), CompositionError> {
     FolderImages::open(folder).map(drop).map_err(CompositionError::Images)

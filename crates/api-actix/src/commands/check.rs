@@ -1,18 +1,21 @@
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use roster_domain::ports::{Clock, Ids};
 use roster_domain::{AdminSignUp, Chain};
 use rustix::fs::{Access, access};
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{say, waiting};
+use super::{health, say, waiting};
 use crate::Failure;
 use crate::composition::{
-    CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder,
+    CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder, exposed_files,
 };
+use crate::listen::listen;
 use crate::secret_key;
-use crate::settings::{Bucket, Database, Images, S3Settings, SecretKey, Settings};
+use crate::settings::{Bucket, Database, Images, S3Settings, SecretKey, Settings, weakness};
 use crate::system::{RandomIds, SystemClock};
 
 /// What there is to say of one thing.
@@ -32,12 +35,11 @@ pub(super) fn run() -> Result<(), Failure> {
     waiting(settings.log, async {
         let mut report = Report::default();
         report.add("settings", Finding::Good("each can be read".to_owned()))?;
-        report.add("reach", reach(&settings))?;
+        report.add("reach", reach(&settings).await)?;
         report.add("admins", admins(settings.admin_sign_up))?;
         report.add("signing key", signing_key(&settings))?;
-        if settings.secret_key_previous.is_some() {
-            let why = "SECRET_KEY_PREVIOUS is accepted too; remove it seven days after the change";
-            report.add("previous key", Finding::Risky(why.to_owned()))?;
+        if let Some(previous) = &settings.secret_key_previous {
+            report.add("previous key", previous_key(previous))?;
         }
         report.add("database", database(&settings).await)?;
         match &settings.images {
@@ -53,6 +55,9 @@ pub(super) fn run() -> Result<(), Failure> {
                     report.add("uploads to S3", bucket(s3, &s3.uploads).await)?;
                 }
             }
+        }
+        if let Some(address) = settings.metrics {
+            report.add("metrics", metrics(address, &settings).await)?;
         }
         report.ended()
     })
@@ -85,13 +90,31 @@ impl Report {
     }
 }
 
-fn reach(settings: &Settings) -> Finding {
+async fn reach(settings: &Settings) -> Finding {
     let (host, port) = (&settings.host, settings.port);
-    if host.is_loopback() {
-        Finding::Good(format!("this machine alone, at {host}, port {port}"))
-    } else {
-        Finding::Good(format!("other machines too, at {host}, port {port}"))
+    let who = if host.is_loopback() { "this machine alone" } else { "other machines too" };
+    let place = format!("{who}, at {host}, port {port}");
+    match listen(host, port).await {
+        Ok(_) => Finding::Good(place),
+        Err(error) => taken(place, &error, settings).await,
     }
+}
+
+async fn metrics(address: SocketAddr, settings: &Settings) -> Finding {
+    let place = format!("read at {address}");
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::Good(place),
+        Err(error) => taken(place, &error, settings).await,
+    }
+}
+
+/// An address that is not to be had: by the service itself, where that runs.
+async fn taken(place: String, error: &io::Error, settings: &Settings) -> Finding {
+    let (host, port) = (&settings.host, settings.port);
+    if error.kind() == io::ErrorKind::AddrInUse && health::ask(host, port).await.is_ok() {
+        return Finding::Good(format!("{place}; a service runs there"));
+    }
+    Finding::Wrong { why: format!("{place}: can't listen there: {error}"), blames_a_setting: false }
 }
 
 fn admins(policy: AdminSignUp) -> Finding {
@@ -119,6 +142,14 @@ fn signing_key(settings: &Settings) -> Finding {
     }
 }
 
+fn previous_key(key: &SecretString) -> Finding {
+    let until = "remove it seven days after the change";
+    Finding::Risky(match weakness(key.expose_secret()) {
+        Some(weakness) => format!("others may forge tokens: SECRET_KEY_PREVIOUS {weakness}; {until}"),
+        None => format!("SECRET_KEY_PREVIOUS is accepted too; {until}"),
+    })
+}
+
 async fn database(settings: &Settings) -> Finding {
     let place = match &settings.database {
         Database::Sqlite(file) if !file.exists() => return to_be_made(file),
@@ -129,10 +160,31 @@ async fn database(settings: &Settings) -> Finding {
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
     let examined = examine_database(&settings.database, &settings.database_name, Wait::No, &clock, &ids);
     match examined.await {
-        Ok(Found::Nobody | Found::Users) => Finding::Good(place),
-        Ok(Found::Unadopted) => Finding::Good(format!("{place}; users of the FastAPI service will be taken over")),
+        Ok(Found::Nobody | Found::Users) => seen_by_others(place, &settings.database),
+        Ok(Found::Unadopted) => {
+            Finding::Good(format!("{place}; users of the FastAPI service will be taken over"))
+        }
         Err(error) => composition(&error),
     }
+}
+
+/// A database that is good but for who else may see it.
+fn seen_by_others(place: String, database: &Database) -> Finding {
+    let exposed = match exposed_files(database) {
+        Ok(exposed) => exposed,
+        Err(error) => {
+            return Finding::Wrong {
+                why: format!("{place}: can't see who may read it: {error}"),
+                blames_a_setting: false,
+            };
+        }
+    };
+    if exposed.is_empty() {
+        return Finding::Good(place);
+    }
+    let files: Vec<_> = exposed.iter().map(|file| file.display().to_string()).collect();
+    let files = files.join(" ");
+    Finding::Risky(format!("{place}; other users of this machine may read or change it: `chmod 600 {files}`"))
 }
 
 fn images_in(folder: &Path) -> Finding {

@@ -18,20 +18,29 @@ const LONGEST_ANSWER: u64 = 1024;
 /// Asks the service that runs with these settings whether it answers.
 pub(super) fn run() -> Result<(), Failure> {
     let ServiceAddress { host, port } = ServiceAddress::load()?;
-    let host = reachable(&host);
-    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let unhealthy = |why: String| Failure::Unhealthy { address: address.clone(), why };
-
+    let address = address(&host, port);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked = runtime
-        .map_err(|error| unhealthy(error.to_string()))?
-        .block_on(async { timeout(DEADLINE, first_line(&host, port)).await });
-    match asked {
-        Err(_) => Err(unhealthy(format!("no answer in {} seconds", DEADLINE.as_secs()))),
-        Ok(Err(error)) => Err(unhealthy(error.to_string())),
-        Ok(Ok(line)) if line.split(' ').nth(1) == Some("200") => say(&format!("http://{address} is healthy")),
-        Ok(Ok(line)) => Err(unhealthy(format!("it answers {line:?}"))),
+    let asked = match runtime {
+        Ok(runtime) => runtime.block_on(ask(&host, port)),
+        Err(error) => Err(error.to_string()),
+    };
+    asked.map_err(|why| Failure::Unhealthy { address: address.clone(), why })?;
+    say(&format!("http://{address} is healthy"))
+}
+
+/// Asks whether a service that listens there answers; why not, where it does not.
+pub(super) async fn ask(host: &Host, port: u16) -> Result<(), String> {
+    match timeout(DEADLINE, first_line(&reachable(host), port)).await {
+        Err(_) => Err(format!("no answer in {} seconds", DEADLINE.as_secs())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(line)) if line.split(' ').nth(1) == Some("200") => Ok(()),
+        Ok(Ok(line)) => Err(format!("it answers {line:?}")),
     }
+}
+
+fn address(host: &Host, port: u16) -> String {
+    let host = reachable(host);
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Where a service can be asked that listens on that host: one that listens everywhere, on loopback.

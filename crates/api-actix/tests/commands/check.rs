@@ -1,10 +1,20 @@
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::thread;
 
 use roster_adapter_sqlite::SqliteStore;
 use roster_test_s3::TestS3;
 use tempfile::TempDir;
 
+use crate::harness::Setup;
 use crate::program::{Ended, run};
+
+/// What it says, of any free port where none is given.
+fn check(folder: &TempDir, variables: &[(&str, &str)]) -> Ended {
+    run(folder.path(), &["check"], &[&[("PORT", "0")], variables].concat())
+}
 
 /// The line on that thing.
 #[track_caller]
@@ -16,7 +26,7 @@ fn line<'a>(ended: &'a Ended, what: &str) -> &'a str {
 #[test]
 fn out_of_the_box_nothing_is_wrong_and_nothing_is_made() {
     let folder = TempDir::new().unwrap();
-    let ended = run(folder.path(), &["check"], &[]);
+    let ended = check(&folder, &[]);
     for what in ["database", "images", "signing key"] {
         assert!(line(&ended, what).starts_with("good ") && line(&ended, what).contains("not there yet"));
     }
@@ -29,7 +39,7 @@ fn out_of_the_box_nothing_is_wrong_and_nothing_is_made() {
 fn where_the_service_has_run_it_says_what_is_there() {
     let folder = TempDir::new().unwrap();
     drop(SqliteStore::open(&folder.path().join("data/roster.db")).unwrap());
-    let ended = run(folder.path(), &["check"], &[("ADMIN_SIGNUP", "closed")]);
+    let ended = check(&folder, &[("ADMIN_SIGNUP", "closed")]);
     assert_eq!(line(&ended, "database"), "good   database: data/roster.db");
     assert!(line(&ended, "admins").starts_with("good "));
     ended.done();
@@ -49,7 +59,7 @@ fn what_does_not_work_is_told_line_by_line_and_is_exit_code_1() {
         ("AWS_ACCESS_KEY_ID", config.access_key_id.as_str()),
         ("AWS_SECRET_ACCESS_KEY", config.secret_access_key.as_str()),
     ];
-    let ended = run(folder.path(), &["check"], &variables);
+    let ended = check(&folder, &variables);
     assert!(line(&ended, "database").starts_with("wrong  database: can't open"), "{ended:?}");
     assert!(line(&ended, "images").starts_with("wrong "), "{ended:?}");
     assert!(line(&ended, "uploads to S3").starts_with("wrong "), "{ended:?}");
@@ -68,7 +78,7 @@ fn a_bucket_that_is_there_is_good() {
         ("AWS_ACCESS_KEY_ID", config.access_key_id.as_str()),
         ("AWS_SECRET_ACCESS_KEY", config.secret_access_key.as_str()),
     ];
-    let ended = run(folder.path(), &["check"], &variables);
+    let ended = check(&folder, &variables);
     assert!(line(&ended, "images").starts_with("good   images: s3://images/faces at http://"), "{ended:?}");
     ended.done();
     assert!(s3.objects().is_empty());
@@ -77,10 +87,92 @@ fn a_bucket_that_is_there_is_good() {
 #[test]
 fn a_setting_that_can_not_be_right_is_exit_code_2() {
     let folder = TempDir::new().unwrap();
-    let why = run(folder.path(), &["check"], &[("HOST", "0.0.0.0")]).failed(2);
+    let why = check(&folder, &[("HOST", "0.0.0.0")]).failed(2);
     assert!(why.contains("ADMIN_SIGNUP"), "{why}");
     let mongodb = [("DATABASE_URL", "mongodb://localhost:99999/"), ("SECRET_KEY", "a key of the tests")];
-    let ended = run(folder.path(), &["check"], &mongodb);
+    let ended = check(&folder, &mongodb);
     assert!(line(&ended, "database").starts_with("wrong "), "{ended:?}");
     ended.failed(2);
+}
+
+#[test]
+fn an_address_that_another_program_has_is_wrong() {
+    let folder = TempDir::new().unwrap();
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [service, metrics] = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+    // Whoever asks there gets no answer.
+    let [asked, _metrics] = listeners;
+    thread::spawn(move || asked.incoming().for_each(drop));
+    let port = service.port().to_string();
+    let ended = check(&folder, &[("PORT", &port), ("METRICS_ADDRESS", &metrics.to_string())]);
+    for what in ["reach", "metrics"] {
+        let line = line(&ended, what);
+        assert!(line.starts_with("wrong ") && line.contains("Address already in use"), "{ended:?}");
+    }
+    ended.failed(1);
+
+    let ended = check(&folder, &[("HOST", "192.0.2.1"), ("ADMIN_SIGNUP", "closed")]);
+    assert!(line(&ended, "reach").contains("can't listen there"), "{ended:?}");
+    ended.failed(1);
+}
+
+#[tokio::test]
+async fn the_addresses_of_a_service_that_runs_are_good() {
+    let app = Setup::new().start().await;
+    let folder = TempDir::new().unwrap();
+    let port = app.address().port().to_string();
+    let ended = check(&folder, &[("PORT", &port)]);
+    let said = format!("good   reach: this machine alone, at 127.0.0.1, port {port}; a service runs there");
+    assert_eq!(line(&ended, "reach"), said);
+    ended.done();
+}
+
+#[test]
+fn a_previous_key_that_can_be_guessed_is_told_without_showing_it() {
+    let folder = TempDir::new().unwrap();
+    for (key, risk) in [
+        ("sh0rt-0ne", "others may forge tokens: SECRET_KEY_PREVIOUS has 9 bytes of the 32 that it needs"),
+        ("kR7-vq9ZpX2mWcL4tYh8bN6sD3fGj1aE", "SECRET_KEY_PREVIOUS is accepted too"),
+    ] {
+        let ended = check(&folder, &[("SECRET_KEY_PREVIOUS", key)]);
+        let line = line(&ended, "previous key");
+        assert!(line.starts_with("risky ") && line.contains(risk) && !line.contains(key), "{line}");
+        ended.done();
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn files_that_others_may_read_are_told() {
+    let folder = TempDir::new().unwrap();
+    set_mode(folder.path(), 0o755);
+    let data = folder.path().join("data");
+    let (file, log, key) = (data.join("roster.db"), data.join("roster.db-wal"), data.join("secret_key"));
+    // It stays open, so that there is a log.
+    let store = SqliteStore::open(&file).unwrap();
+    set_mode(&data, 0o755);
+    let is_told = |path: &Path, line: &str| line.contains(&format!("{}`", path.display()));
+    let found = |what| line(&check(&folder, &[]), what).to_owned();
+    assert_eq!(found("database"), "good   database: data/roster.db");
+
+    set_mode(&log, 0o640);
+    let line = found("database");
+    assert!(line.starts_with("risky ") && line.contains("other users") && is_told(&log, &line), "{line}");
+    set_mode(&log, 0o600);
+    set_mode(&file, 0o604);
+    let line = found("database");
+    assert!(line.starts_with("risky ") && is_told(&file, &line), "{line}");
+    // Whose folder they may not enter they can't read.
+    set_mode(&data, 0o700);
+    assert_eq!(found("database"), "good   database: data/roster.db");
+    drop(store);
+
+    // The service would not start with it.
+    fs::write(&key, "kR7-vq9ZpX2mWcL4tYh8bN6sD3fGj1aE\n").unwrap();
+    set_mode(&key, 0o640);
+    let line = found("signing key");
+    assert!(line.starts_with("wrong ") && line.contains("others may read the signing key"), "{line}");
 }
