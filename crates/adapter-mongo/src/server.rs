@@ -183,12 +183,15 @@ impl Find {
         deadline: Duration,
     ) -> mongodb::error::Result<Vec<RawDocumentBuf>> {
         let hint = self.index.map(|name| mongodb::options::Hint::Name(name.to_owned()));
+        // All that is asked for comes in one answer, as far as that reaches; by itself the first ends at 101 documents.
+        let batch = u32::try_from(self.limit.min(1 << 16)).ok().filter(|limit| *limit > 0);
         let cursor = users
             .find(self.filter)
             .projection(self.projection)
             .sort(self.sort)
             .skip(self.skip)
             .limit(self.limit)
+            .optional(batch, mongodb::action::Find::batch_size)
             .optional(hint, mongodb::action::Find::hint)
             .max_time(deadline)
             .await?;

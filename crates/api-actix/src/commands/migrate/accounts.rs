@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, ImportError};
 use roster_domain::values::UserId;
+use tokio::try_join;
 
 use super::images::{Compared, ImageMove, compare_images, copy_images, expected};
 use super::opened::Opened;
@@ -31,7 +32,7 @@ pub(super) async fn refuse_others(
 ) -> Result<(), Failure> {
     let (mut after, mut ours, mut read_to) = (None, Vec::new().into_iter().peekable(), None);
     loop {
-        let batch = target.read(after, BATCH).await.map_err(stopped)?;
+        let batch = read(target, after).await?;
         let Some(last) = batch.last() else { return Ok(()) };
         after = Some(last.user.id);
         for theirs in batch.iter().map(|account| account.user.id) {
@@ -42,7 +43,7 @@ pub(super) async fn refuse_others(
                     Some(id) if *id == theirs => break,
                     Some(_) => return Err(other(theirs)),
                     None => {
-                        let next = source.read(read_to, BATCH).await.map_err(stopped)?;
+                        let next = read(source, read_to).await?;
                         let Some(last) = next.last() else { return Err(other(theirs)) };
                         read_to = Some(last.user.id);
                         let ids: Vec<UserId> = next.iter().map(|account| account.user.id).collect();
@@ -62,35 +63,51 @@ fn other(id: UserId) -> Failure {
 
 /// Writes what is not in the target as it is in the source.
 pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure> {
-    let Opened { source, target, images, .. } = opened;
+    let source = opened.source.archive.as_ref();
     let mut progress = Progress::start("copied", total);
-    let (mut copied, mut after, mut is_behind_all) = (Copied { written: 0, there: 0 }, None, false);
-    loop {
-        let batch = source.archive.read(after, BATCH).await.map_err(stopped)?;
-        let Some(last) = batch.last().map(|account| account.user.id) else { break };
-        let count = batch.len();
-        let there = if is_behind_all {
-            HashMap::new()
-        } else {
-            by_id(target.archive.read(after, count).await.map_err(stopped)?)
-        };
-        is_behind_all |= there.is_empty();
-        // Of everybody: an image may have been missing when its account was written.
-        if let Some(images) = images {
-            copy_images(images, &batch).await?;
-        }
-        let moved = batch.iter().map(|account| expected(account, images.as_ref()));
-        let missing: Vec<Account> = moved.filter(|moved| there.get(&moved.user.id) != Some(moved)).collect();
-        if !missing.is_empty() {
-            target.archive.write(&missing).await.map_err(unwritten)?;
-        }
-        copied.written += missing.len() as u64;
-        copied.there += (count - missing.len()) as u64;
-        progress.advance(count as u64)?;
-        after = Some(last);
+    let (mut copied, mut is_behind_all) = (Copied { written: 0, there: 0 }, false);
+    let (mut after, mut batch) = (None, read(source, None).await?);
+    while let Some(last) = batch.last().map(|account| account.user.id) {
+        // The next are read while these are written.
+        let (written, next) =
+            try_join!(copy_batch(opened, &batch, after, &mut is_behind_all), read(source, Some(last)))?;
+        copied.written += written as u64;
+        copied.there += (batch.len() - written) as u64;
+        progress.advance(batch.len() as u64)?;
+        (after, batch) = (Some(last), next);
     }
     progress.finish();
     Ok(copied)
+}
+
+/// Writes those of a batch, which begins behind `after`, that are not there as they should be, and answers how many.
+async fn copy_batch(
+    opened: &Opened,
+    batch: &[Account],
+    after: Option<UserId>,
+    is_behind_all: &mut bool,
+) -> Result<usize, Failure> {
+    let Opened { target, images, .. } = opened;
+    let there = if *is_behind_all {
+        HashMap::new()
+    } else {
+        by_id(target.archive.read(after, batch.len()).await.map_err(stopped)?)
+    };
+    *is_behind_all |= there.is_empty();
+    // Of everybody: an image may have been missing when its account was written.
+    if let Some(images) = images {
+        copy_images(images, batch).await?;
+    }
+    let moved = batch.iter().map(|account| expected(account, images.as_ref()));
+    let missing: Vec<Account> = moved.filter(|moved| there.get(&moved.user.id) != Some(moved)).collect();
+    if !missing.is_empty() {
+        target.archive.write(&missing).await.map_err(unwritten)?;
+    }
+    Ok(missing.len())
+}
+
+async fn read(archive: &dyn AccountArchive, after: Option<UserId>) -> Result<Vec<Account>, Failure> {
+    archive.read(after, BATCH).await.map_err(stopped)
 }
 
 fn unwritten(error: ImportError) -> Failure {
@@ -113,8 +130,8 @@ pub(super) async fn compare(opened: &Opened, total: u64) -> Result<Equal, Failur
     let mut progress = Progress::start("compared", total);
     let (mut equal, mut after) = (Equal::default(), None);
     loop {
-        let ours = source.archive.read(after, BATCH).await.map_err(stopped)?;
-        let theirs = target.archive.read(after, BATCH).await.map_err(stopped)?;
+        let (ours, theirs) =
+            try_join!(read(source.archive.as_ref(), after), read(target.archive.as_ref(), after))?;
         if let Some(difference) = first_difference(&ours, &theirs, images.as_ref()) {
             return Err(Failure::Migration(difference.to_string()));
         }

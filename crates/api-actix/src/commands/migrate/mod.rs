@@ -21,7 +21,7 @@ use super::{say, waiting};
 use crate::Failure;
 use crate::settings::MigrationSettings;
 
-/// How many accounts are held in memory at a time, of each store.
+/// How many accounts are read at a time. Of the source twice as many are held: those that are being written, and the next.
 const BATCH: usize = 500;
 
 /// What is told behind the arguments.

@@ -1,11 +1,15 @@
 use std::time::Duration;
 
+use futures_util::{TryStreamExt as _, stream};
 use roster_domain::entities::Change;
 use roster_domain::ports::{ImageRemovals, Unavailable};
 use roster_domain::values::{StoreName, Timestamp};
 
 use super::{BATCH, Opened, stopped};
 use crate::Failure;
+
+/// How many removals are written at once: each is a write of its own, which waits for a disk.
+const AT_ONCE: usize = 32;
 
 /// Later than anything is due.
 const CENTURY: Duration = Duration::from_hours(24 * 36_525);
@@ -35,9 +39,11 @@ async fn carry(opened: &Opened) -> Result<u64, Unavailable> {
         let mut after = None;
         loop {
             let due = source.removals.due(&store, later, after, BATCH).await?;
-            for removal in &due {
-                target.removals.reserve(removal.owner, &removal.image, removal.due, &change).await?;
-            }
+            stream::iter(due.iter().map(Ok))
+                .try_for_each_concurrent(AT_ONCE, |removal| {
+                    target.removals.reserve(removal.owner, &removal.image, removal.due, &change)
+                })
+                .await?;
             carried += due.len() as u64;
             let Some(last) = due.last() else { break };
             after = Some(last.clone());
@@ -57,8 +63,8 @@ async fn forget(
         if due.is_empty() {
             return Ok(());
         }
-        for removal in &due {
-            removals.done(removal).await?;
-        }
+        stream::iter(due.iter().map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |removal| removals.done(removal))
+            .await?;
     }
 }
