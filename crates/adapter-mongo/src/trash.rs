@@ -177,14 +177,14 @@ impl MongoStore {
             let found = self.server.find(oldest, DEADLINE).await?;
             let found: Vec<UserId> = found.iter().filter_map(|found| document::user_id(found)).collect();
             for users in found.chunks(AT_ONCE) {
-                let purges = users.iter().map(async |user| {
+                let outcomes = users.iter().map(async |user| {
                     let mut filter = in_trash(*user);
                     filter.extend(expired.clone());
                     Ok::<_, Failure>(self.purge_one(*user, filter, change).await?.then_some(*user))
                 });
                 let mut failed = None;
-                for purge in join_all(purges).await {
-                    match purge {
+                for outcome in join_all(outcomes).await {
+                    match outcome {
                         Ok(user) => purged.extend(user),
                         Err(failure) => failed = Some(failure),
                     }
