@@ -24,10 +24,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep};
 
 use crate::jobs::Upkeep;
-use crate::metrics::measured;
+use crate::outages::Outages;
 use crate::readiness::Probe;
 use crate::secret_key::{self, SecretKeyError};
 use crate::settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
+use crate::stores::{database_name, observed};
 use crate::system::{RandomIds, SystemClock};
 
 /// How long a MongoDB may take to be there at the start, and how long to wait between two tries.
@@ -47,6 +48,8 @@ pub(crate) struct Composition {
     pub(crate) probe: BoxFuture<'static, ()>,
     /// Every store that requests need.
     pub(crate) probes: Vec<Probe>,
+    /// What the calls of the stores tell of them.
+    pub(crate) outages: Arc<Outages>,
 }
 
 /// What could not be opened.
@@ -116,7 +119,8 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         clock,
         ids: Arc::clone(&ids),
     };
-    let ports = if settings.metrics.is_some() { measured(ports) } else { ports };
+    let outages = Arc::new(Outages::default());
+    let ports = observed(ports, &outages, settings.metrics.is_some());
     let rules = Rules {
         admin_sign_up: settings.admin_sign_up,
         trash_retention: settings.trash_retention,
@@ -130,6 +134,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         image_addresses,
         probe: Box::pin(try_buckets(images.buckets)),
         probes,
+        outages,
     })
 }
 
@@ -144,7 +149,7 @@ pub(crate) async fn open_database(
         Database::Sqlite(file) => {
             let store = Arc::new(SqliteStore::open(file).map_err(CompositionError::Sqlite)?);
             let probed = Arc::clone(&store);
-            let probe = Probe::new("SQLite", move || {
+            let probe = Probe::new("SQLite", database_name(), move || {
                 let store = Arc::clone(&probed);
                 async move { store.probe().await }
             });
@@ -155,7 +160,7 @@ pub(crate) async fn open_database(
             let store = Arc::new(store);
             let upkeep = upkeep_of(Arc::clone(&store));
             let probed = Arc::clone(&store);
-            let probe = Probe::new("MongoDB", move || {
+            let probe = Probe::new("MongoDB", database_name(), move || {
                 let store = Arc::clone(&probed);
                 async move { store.probe().await }
             });
@@ -270,14 +275,14 @@ impl ImageStores {
 
     fn probes(&self) -> Vec<Probe> {
         let folder = self.folder.clone().map(|folder| {
-            Probe::new("image folder", move || {
+            Probe::new("image folder", folder.name(), move || {
                 let folder = folder.clone();
                 async move { folder.probe().await }
             })
         });
         let buckets = self.buckets.iter().map(|bucket| {
             let store = Arc::clone(&bucket.store);
-            Probe::new("image store", move || {
+            Probe::new("image store", bucket.store.name(), move || {
                 let store = Arc::clone(&store);
                 async move { store.probe().await }
             })

@@ -11,6 +11,8 @@
 //! - `jobs`: what is done beside the requests.
 //! - `metrics`: what is counted, where somebody wants to know.
 //! - `readiness`: whether the stores are well.
+//! - `stores`: ports that tell how their calls went.
+//! - `outages`: what is logged once and not each time.
 
 mod announce;
 pub mod commands;
@@ -21,11 +23,13 @@ mod jobs;
 mod listen;
 mod logging;
 mod metrics;
+mod outages;
 mod readiness;
 mod secret_key;
 pub mod server;
 mod serving;
 pub mod settings;
+mod stores;
 mod stream;
 mod system;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use roster_domain::ports::Unavailable;
+use roster_domain::values::StoreName;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -16,25 +17,35 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// How a store is asked whether it is there.
 pub(crate) struct Probe {
-    store: &'static str,
+    kind: &'static str,
+    store: StoreName,
     ask: Box<dyn Fn() -> BoxFuture<'static, Result<(), Unavailable>> + Send + Sync>,
 }
 
 impl Probe {
-    /// `store` is what its own [`Unavailable`] calls it.
-    pub(crate) fn new<F>(store: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    /// `kind` is what its own [`Unavailable`] calls it, and `store` which of that kind it is.
+    pub(crate) fn new<F>(
+        kind: &'static str,
+        store: StoreName,
+        ask: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<(), Unavailable>> + Send + 'static,
     {
-        Self { store, ask: Box::new(move || Box::pin(ask())) }
+        Self { kind, store, ask: Box::new(move || Box::pin(ask())) }
     }
 
-    async fn fault(&self) -> Option<Unavailable> {
-        match timeout(DEADLINE, (self.ask)()).await {
-            Ok(answer) => answer.err(),
-            Err(late) => Some(Unavailable::new(self.store, late)),
-        }
+    async fn answer(&self) -> Found {
+        let answer = timeout(DEADLINE, (self.ask)()).await;
+        let answer = answer.unwrap_or_else(|late| Err(Unavailable::new(self.kind, late)));
+        Found { store: self.store.clone(), answer }
     }
+}
+
+/// How a store was found.
+pub(crate) struct Found {
+    pub(crate) store: StoreName,
+    pub(crate) answer: Result<(), Unavailable>,
 }
 
 /// Whether this instance is to be sent requests.
@@ -60,10 +71,10 @@ impl Readiness {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Whether all stores answer. Where they were asked for this, `tell` is given what is wrong.
+    /// Whether all stores answer. Where they were asked for this, `tell` is given how they were found.
     ///
     /// It is not to be dropped before its end: the next would ask them again, though they may still be at it.
-    pub(crate) async fn look(&self, tell: impl FnOnce(Vec<Unavailable>)) -> bool {
+    pub(crate) async fn look(&self, tell: impl FnOnce(Vec<Found>)) -> bool {
         if self.is_stopping() {
             return false;
         }
@@ -73,11 +84,10 @@ impl Readiness {
         {
             return ready;
         }
-        let faults: Vec<_> =
-            join_all(self.probes.iter().map(Probe::fault)).await.into_iter().flatten().collect();
-        let ready = faults.is_empty();
+        let found = join_all(self.probes.iter().map(Probe::answer)).await;
+        let ready = found.iter().all(|found| found.answer.is_ok());
         *last = Some((Instant::now(), ready));
-        tell(faults);
+        tell(found);
         ready
     }
 }
@@ -102,7 +112,7 @@ mod tests {
     impl Store {
         fn probe(self: &Arc<Self>) -> Probe {
             let store = Arc::clone(self);
-            Probe::new("a store", move || {
+            Probe::new("a store", StoreName::new("one"), move || {
                 store.asked.fetch_add(1, Ordering::Relaxed);
                 let away = store.is_away.load(Ordering::Relaxed);
                 async move {
@@ -118,8 +128,8 @@ mod tests {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "it is what a look gives")]
-    fn nothing_is_wrong(faults: Vec<Unavailable>) {
-        assert!(faults.is_empty(), "{faults:?}");
+    fn nothing_is_wrong(found: Vec<Found>) {
+        assert!(found.iter().all(|found| found.answer.is_ok()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -137,12 +147,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_answer_is_not_waited_for_and_all_are_asked_at_once() {
-        let (hangs, away) = (Probe::new("another", pending), Arc::<Store>::default());
+        let (hangs, away) = (Probe::new("another", StoreName::new("two"), pending), Arc::<Store>::default());
         away.is_away.store(true, Ordering::Relaxed);
         let readiness = Readiness::new(vec![hangs, away.probe()]);
         let began = Instant::now();
         let mut told = Vec::new();
-        assert!(!readiness.look(|faults| told.extend(faults.into_iter().map(|fault| fault.store))).await);
+        assert!(
+            !readiness
+                .look(|found| told.extend(found.into_iter().map(|found| found.answer.unwrap_err().store)))
+                .await
+        );
         assert_eq!((told, began.elapsed()), (vec!["another", "a store"], DEADLINE));
 
         away.is_away.store(false, Ordering::Relaxed);

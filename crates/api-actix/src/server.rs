@@ -103,14 +103,15 @@ impl Application {
         let unbound = |address| move |source| StartError::Metrics { address, source };
         let metrics = settings.metrics.map(|address| Metrics::start(address).map_err(unbound(address)));
         let metrics = metrics.transpose()?;
-        let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe, probes } =
+        let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe, probes, outages } =
             compose(settings).await?;
         announce(settings, secret_key_file.as_deref());
         tokio::spawn(probe);
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
             .with_cors_origins(settings.cors_origins.clone())
             .with_image_addresses(image_addresses)
-            .with_probes(probes);
+            .with_probes(probes)
+            .with_outages(outages);
         let state = if metrics.is_some() { state.with_metrics() } else { state };
         let stop_delay = settings.stop_delay;
         let state = web::Data::new(state);

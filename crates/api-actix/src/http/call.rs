@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::error::Refusal;
 use super::middleware::{Request, log_look};
+use super::routes::{Endpoint, UNKNOWN};
 use super::validation::{QueryFields, read_object};
 use super::{AppState, Limits};
 
@@ -40,6 +41,11 @@ impl FromRequest for Call {
 impl Call {
     pub(super) fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// The path of the endpoint, as it stands in the table of routes.
+    pub(super) fn endpoint(&self) -> &'static str {
+        self.request.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path)
     }
 
     /// What all requests share, for what outlives the call.
@@ -127,8 +133,9 @@ impl Call {
 
     /// Whether requests are to be sent here. It looks to the end, even if the client goes.
     pub(super) async fn is_ready(&self) -> Result<bool, Refusal> {
-        let (state, id) = (self.state.clone(), self.id);
-        let look = async move { state.readiness.look(|faults| log_look(&state.outages, faults, id)).await };
+        let (state, endpoint, id) = (self.state.clone(), self.endpoint(), self.id);
+        let look =
+            async move { state.readiness.look(|found| log_look(&state.outages, found, endpoint, id)).await };
         Ok(self.state.runtime.spawn(look).await.map_err(|panic| Error::Internal(panic.into()))?)
     }
 

@@ -11,16 +11,16 @@ use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::Error;
-use roster_domain::ports::Unavailable;
 use roster_domain::values::{RequestId, UserId};
 use tokio::time::Instant;
 
 use super::AppState;
 use super::error::{Blame, Refusal};
-use super::outages::{Outages, Over};
-use super::routes::Endpoint;
+use super::routes::{Endpoint, UNKNOWN};
 use crate::connections::{Connection, Sending, sending};
 use crate::metrics::{self, Requests};
+use crate::outages::{Access, Outages};
+use crate::readiness::Found;
 
 /// The header that tells a request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -83,9 +83,9 @@ where
         let mut is_stopping = false;
         if let Some(state) = response.request().app_data::<web::Data<AppState>>() {
             match response.response().error() {
-                Some(error) => log_failure(&state.outages, error, id),
-                None if matches!(area, Area::Api) && response.status().is_success() => {
-                    log_recovery(&state.outages);
+                Some(error) => log_failure(&state.outages, error, endpoint.unwrap_or(UNKNOWN), id),
+                None if response.status().is_success() => {
+                    state.outages.answered(endpoint.unwrap_or(UNKNOWN));
                 }
                 None => {}
             }
@@ -158,7 +158,7 @@ impl Done {
         caller: Option<UserId>,
     ) {
         let Self { method, started, counted } = self;
-        let (took, route) = (started.elapsed(), endpoint.unwrap_or("unknown"));
+        let (took, route) = (started.elapsed(), endpoint.unwrap_or(UNKNOWN));
         if counted.is_some() {
             metrics::answered(method, route, status, took);
         }
@@ -177,51 +177,43 @@ impl Done {
 
 /// Logs why a request failed, where that is ours to know; what the client did wrong is the access log's. What may fail a
 /// thousand requests is told with the first of them.
-fn log_failure(outages: &Outages, error: &actix_web::Error, request: RequestId) {
+fn log_failure(outages: &Outages, error: &actix_web::Error, endpoint: &'static str, request: RequestId) {
     if let Some(refusal) = error.as_error::<Refusal>() {
-        log_refusal(outages, refusal, request);
+        log_refusal(outages, refusal, endpoint, request);
     }
 }
 
-/// Logs what a look at the stores found, as if a request had failed of it, or had been answered.
-pub(super) fn log_look(outages: &Outages, faults: Vec<Unavailable>, request: RequestId) {
-    if faults.is_empty() {
-        log_recovery(outages);
-    }
-    for fault in faults {
-        log_refusal(outages, &Error::Unavailable(fault).into(), request);
+/// Logs what a look at the stores found, as if a request had failed of it.
+pub(super) fn log_look(outages: &Outages, found: Vec<Found>, endpoint: &'static str, request: RequestId) {
+    for Found { store, answer } in found {
+        match answer {
+            Ok(()) => outages.call_succeeded(&store, Access::Read),
+            Err(fault) => {
+                outages.call_failed(&store, Access::Read, &fault);
+                log_refusal(outages, &Error::Unavailable(fault).into(), endpoint, request);
+            }
+        }
     }
 }
 
-fn log_refusal(outages: &Outages, refusal: &Refusal, request: RequestId) {
+fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, request: RequestId) {
     let error = roster_domain::Chain(refusal);
-    match refusal.outage() {
-        Some((cause, _)) if !outages.failed(cause) => {
-            tracing::debug!(event = "request failed", %error, %request);
-        }
-        Some((cause, Blame::Load)) => {
-            tracing::warn!(event = "overload begins", cause, %error, %request);
-        }
-        Some((cause, Blame::Store)) => {
-            tracing::error!(event = "outage begins", cause, %error, %request);
-        }
-        Some((cause, Blame::Settings)) => {
-            tracing::warn!(event = "requests are refused", cause, %error, %request);
-        }
-        Some((cause, Blame::Image)) => {
-            tracing::error!(event = "image missing", cause, %error, %request);
-        }
-        None if refusal.status_code().is_server_error() => {
+    let Some((cause, blame)) = refusal.outage() else {
+        if refusal.status_code().is_server_error() {
             tracing::error!(event = "request failed", %error, %request);
         }
-        None => {}
-    }
-}
-
-fn log_recovery(outages: &Outages) {
-    for Over { cause, failures, lasted } in outages.answered() {
-        let seconds = lasted.as_secs();
-        tracing::info!(event = "outage over", cause, failures, seconds, "requests are answered again");
+        return;
+    };
+    let is_news = match blame {
+        Blame::Store | Blame::Load => outages.failed(cause, endpoint),
+        Blame::Settings | Blame::Image => outages.refused(cause),
+    };
+    match blame {
+        _ if !is_news => tracing::debug!(event = "request failed", %error, %request),
+        Blame::Load => tracing::warn!(event = "overload begins", cause, %error, %request),
+        Blame::Store => tracing::error!(event = "outage begins", cause, %error, %request),
+        Blame::Settings => tracing::warn!(event = "requests are refused", cause, %error, %request),
+        Blame::Image => tracing::error!(event = "image missing", cause, %error, %request),
     }
 }
 

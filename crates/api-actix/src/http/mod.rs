@@ -4,7 +4,7 @@
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document.
 //! - `call`: what every endpoint asks of its request; `validation` and `upload` read bodies.
 //! - `answers` and `error`: what the domain says, as clients are told it.
-//! - `middleware`: what every response carries, and the access log; `outages`: what is logged once and not each time.
+//! - `middleware`: what every response carries, and the access log.
 //! - `preflight`: what browsers ask before they call from elsewhere.
 
 mod answers;
@@ -13,7 +13,6 @@ mod endpoints;
 mod error;
 mod middleware;
 mod openapi;
-mod outages;
 mod preflight;
 mod redirect;
 mod routes;
@@ -40,6 +39,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use crate::metrics::Requests;
+use crate::outages::Outages;
 use crate::readiness::{Probe, Readiness};
 
 pub(crate) use self::openapi::text as document;
@@ -53,7 +53,7 @@ pub struct AppState {
     image_addresses: HashMap<StoreName, String>,
     tasks: TaskTracker,
     runtime: Handle,
-    outages: outages::Outages,
+    outages: Arc<Outages>,
     readiness: Readiness,
     requests: Option<Requests>,
 }
@@ -73,7 +73,7 @@ impl AppState {
             image_addresses: HashMap::new(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
-            outages: outages::Outages::default(),
+            outages: Arc::default(),
             readiness: Readiness::default(),
             requests: None,
         }
@@ -98,6 +98,13 @@ impl AppState {
     #[must_use]
     pub(crate) fn with_probes(mut self, probes: Vec<Probe>) -> Self {
         self.readiness = Readiness::new(probes);
+        self
+    }
+
+    /// Tells of these outages.
+    #[must_use]
+    pub(crate) fn with_outages(mut self, outages: Arc<Outages>) -> Self {
+        self.outages = outages;
         self
     }
 

@@ -14,6 +14,9 @@ use super::redirect::unknown_path;
 /// Makes the route of one method to its endpoint.
 type MakeRoute = fn() -> Route;
 
+/// What stands for the path where there is no endpoint.
+pub(super) const UNKNOWN: &str = "unknown";
+
 /// A path, and what may be done there.
 pub(super) struct Endpoint {
     pub(super) path: &'static str,

@@ -1,13 +1,11 @@
 //! What Prometheus reads, on a port of its own. Where no address is set there is no recorder, and nothing is kept.
 //!
-//! - `requests`: what the HTTP interface counts.
-//! - `stores`: ports that count what is asked of them.
+//! `requests` is what the HTTP interface counts, and `crate::stores` what is asked of the stores.
 //!
 //! Jobs, connections and the hashing count for themselves, through the `metrics` crate. What stands in a label is always one
 //! of a few: a route's pattern and never a path, a name of ours and never a client's.
 
 mod requests;
-mod stores;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,7 +20,6 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::time::sleep;
 
 pub(crate) use requests::{InFlight, Requests, answered};
-pub(crate) use stores::measured;
 
 /// The upper ends of the buckets of all times, in seconds.
 const BUCKETS: [f64; 14] =

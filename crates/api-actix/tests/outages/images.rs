@@ -1,12 +1,14 @@
 //! The folder of images, and the one for temporary files.
 
 use std::path::Path;
+use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::harness::{PATIENCE, Setup, TestApp, User, eventually, jpeg};
-use crate::{SignUps, disk, in_time, nothing_panicked};
+use crate::{SignUps, disk, in_time, nothing_panicked, told};
 
 fn folder() -> TempDir {
     tempfile::Builder::new().prefix("roster-outage-").tempdir().unwrap()
@@ -83,6 +85,36 @@ async fn a_folder_of_images_that_is_gone_refuses_uploads_and_forgets_no_removal_
     uploads_come_back(&app, &ann).await;
     eventually("the purged user's image is gone", || !place.join(&ben.id).exists()).await;
     assert_eq!(app.images().len(), 1, "{:?}", app.images());
+}
+
+#[tokio::test]
+async fn an_outage_of_images_is_told_once_and_is_over_by_images_alone() {
+    /// For how long nothing has to have failed before an outage can be over, and a little more.
+    const QUIET: Duration = Duration::from_secs(11);
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let (place, elsewhere) = (app.folder().join("data/images"), app.folder().join("elsewhere"));
+    std::fs::rename(&place, &elsewhere).unwrap();
+    assert_eq!(upload(&app, &ann).await, 503);
+    let failed = Instant::now();
+    let mut people = SignUps::default();
+    while failed.elapsed() < QUIET {
+        assert_eq!(people.more(&app, 1).await, 0);
+        in_time(app.get(&ann.path()).by(&ann)).await.has(200);
+    }
+    assert_eq!(upload(&app, &ann).await, 503);
+
+    std::fs::rename(&elsewhere, &place).unwrap();
+    let over = async {
+        while told(&app, "outage over").is_empty() {
+            assert_eq!(upload(&app, &ann).await, 200);
+        }
+    };
+    assert!(timeout(PATIENCE, over).await.is_ok(), "the cause has gone, and nothing says so");
+    let (begun, over) = (told(&app, "outage begins"), told(&app, "outage over"));
+    assert_eq!((begun.len(), over.len()), (1, 1), "{begun:#?} {over:#?}");
+    assert_eq!((&over[0]["cause"], &over[0]["failures"]), (&json!("image folder"), &json!(2)));
+    assert!(over[0]["seconds"].as_u64().unwrap() >= 2 * QUIET.as_secs() - 2, "{over:#?}");
 }
 
 /// As from a backup: the same files, but others.

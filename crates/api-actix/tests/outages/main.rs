@@ -82,6 +82,17 @@ impl SignUps {
 }
 
 fn nothing_panicked(app: &TestApp) {
+/// The lines that tell of this.
+fn told(app: &TestApp, event: &str) -> Vec<Value> {
+    app.log().events().filter(|line| line["event"] == event).collect()
+}
+
+/// Each outage was told once: the next begins after the one before is over.
+fn was_told_once(app: &TestApp) {
+    let (begun, over) = (told(app, "outage begins"), told(app, "outage over"));
+    assert!(!begun.is_empty() && begun.len() <= over.len() + 1, "{begun:#?} {over:#?}");
+}
+
     let panics: Vec<String> = app.log().lines.iter().filter(|line| line.contains("panic")).cloned().collect();
     assert!(panics.is_empty(), "{panics:#?}");
 }

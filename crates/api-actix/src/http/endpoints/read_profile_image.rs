@@ -61,9 +61,9 @@ pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse,
         ImageReading::Content(content) => content,
     };
     // What is missing then is not made up for: the client sees the connection end before the image does.
-    let state = call.state();
+    let (state, endpoint) = (call.state(), call.endpoint());
     let chunks = content.chunks.inspect_err(move |error| {
-        let (cause, is_first) = (error.store, state.outages.failed(error.store));
+        let (cause, is_first) = (error.store, state.outages.failed(error.store, endpoint));
         let error = Chain(error);
         if is_first {
             tracing::error!(event = "image broke off", cause, %error, %request);
