@@ -1,5 +1,7 @@
 //! The server: listens, serves, and stops in good order.
 
+use std::fs;
+use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -124,7 +126,7 @@ impl Application {
         &self.addresses
     }
 
-    /// Serves until SIGTERM or SIGINT. Requests that have begun are answered; a second signal ends the process at once.
+    /// Serves until SIGTERM, SIGINT or SIGHUP. Requests that have begun are answered; a second signal ends the process at once.
     pub async fn run(self) -> io::Result<()> {
         let mut signals = Signals::new()?;
         let stop = async move {
@@ -212,19 +214,41 @@ async fn drop_elsewhere<T: Send + 'static>(value: T) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// The terminal was closed. Whoever starts it by `nohup` wants it to stay then.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up,
+        })
     }
 
     async fn next(&mut self) -> &'static str {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = hang_up => "SIGHUP",
         }
     }
+}
+
+/// Whether whoever started this process has it ignore SIGHUP: Linux tells, and nothing safe does elsewhere.
+fn ignores_hang_up() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A bit a signal, from the first on; SIGHUP is the first.
+    ignored.and_then(|ignored| u64::from_str_radix(ignored.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)
 }
 
 /// Half of the files that may be open are for connections, each of which has two; images, spools and the database have the rest.

@@ -164,6 +164,7 @@ fn a_database_that_cannot_be_opened_is_one_line_and_exit_code_1() {
 #[rstest::rstest]
 #[case(Signal::TERM)]
 #[case(Signal::INT)]
+#[case(Signal::HUP)]
 fn a_signal_lets_what_has_begun_end_and_then_stops_with_success(#[case] signal: Signal) {
     let folder = TempDir::new().unwrap();
     let mut running = Running::start(&mut roster(folder.path()));
@@ -172,6 +173,25 @@ fn a_signal_lets_what_has_begun_end_and_then_stops_with_success(#[case] signal: 
     running.wait_until_it_stops();
     begun.get_mut().write_all(b"{}").unwrap();
     assert_eq!(read_line(&mut begun), "HTTP/1.1 422 Unprocessable Entity");
+    assert!(running.process.wait().unwrap().success());
+}
+
+#[test]
+fn who_was_started_to_stay_when_the_terminal_closes_stays() {
+    let folder = TempDir::new().unwrap();
+    let mut by_nohup = Command::new("nohup");
+    by_nohup.arg(env!("CARGO_BIN_EXE_roster")).current_dir(folder.path());
+    by_nohup.env_clear().env("PATH", "/usr/bin:/bin").env("PORT", "0");
+    let mut running = Running::start(&mut by_nohup);
+    running.signal(Signal::HUP);
+    running.signal(Signal::TERM);
+    loop {
+        let event = running.next_event();
+        if event["event"] == "stopping" {
+            assert_eq!(event["signal"], "SIGTERM");
+            break;
+        }
+    }
     assert!(running.process.wait().unwrap().success());
 }
 
