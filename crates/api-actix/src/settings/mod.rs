@@ -235,7 +235,7 @@ impl Settings {
         let database_name = reader.value("DB_NAME", "fast_api_db", location::database_name)?;
         let images_url = reader.value("IMAGES_URL", "file://data/images", location::images)?;
         let public_images = reader.choice("PUBLIC_IMAGES", "off", &[("on", true), ("off", false)])?;
-        let images = Images::read(&reader, images_url)?;
+        let images = Images::read(&reader, images_url, public_images)?;
         if public_images && images.s3().is_none() {
             let fault = Fault::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
             return Err(SettingsError::variable("PUBLIC_IMAGES", fault));

@@ -57,6 +57,8 @@ pub struct S3Settings {
     pub uploads: Bucket,
     /// What stands before an object's key in its address there, without a slash at its end.
     pub public_url: Option<String>,
+    /// Whether it is Roster that answers there.
+    pub public_through_roster: bool,
     /// The region of the buckets.
     pub region: String,
     /// Where S3 is, unless it is AWS; without a slash at its end.
@@ -78,9 +80,13 @@ pub struct S3Keys {
 
 impl Images {
     /// Where nothing is stored in S3, the variables of AWS may hold whatever they like.
-    pub(super) fn read(reader: &Reader<'_>, url: ImagesUrl) -> Result<Self, SettingsError> {
+    pub(super) fn read(
+        reader: &Reader<'_>,
+        url: ImagesUrl,
+        public_through_roster: bool,
+    ) -> Result<Self, SettingsError> {
         let bucket = reader.optional("S3_BUCKET", bucket_name)?;
-        let access = Access::read(reader)?;
+        let access = Access { public_through_roster, ..Access::read(reader)? };
         match (url, bucket) {
             (ImagesUrl::Folder(_), None) if access.public_url.is_some() => {
                 let fault = Fault::new("is set, but no bucket is", "give S3_BUCKET too, or leave it out");
@@ -126,6 +132,7 @@ impl fmt::Display for Images {
 /// The variables of S3, still as they are.
 struct Access {
     public_url: Option<String>,
+    public_through_roster: bool,
     region: Option<String>,
     endpoint: Option<String>,
     key_id: Option<String>,
@@ -138,6 +145,7 @@ impl Access {
         let remedy = "give what stands before the keys in public, such as https://images.example.com";
         Ok(Self {
             public_url: reader.optional("S3_PUBLIC_URL", |text| web_address(text, remedy))?,
+            public_through_roster: false,
             region: reader.text("AWS_REGION")?,
             endpoint: reader.text("AWS_ENDPOINT_URL_S3")?,
             key_id: reader.text("AWS_ACCESS_KEY_ID")?,
@@ -150,7 +158,8 @@ impl Access {
         let endpoint = self.endpoint.map(|text| endpoint_url(&text)).transpose()?;
         let region = region_of(self.region, endpoint.is_some())?;
         let keys = keys(self.key_id, self.secret, self.session_token)?;
-        Ok(S3Settings { uploads, public_url: self.public_url, region, endpoint, keys })
+        let Self { public_url, public_through_roster, .. } = self;
+        Ok(S3Settings { uploads, public_url, public_through_roster, region, endpoint, keys })
     }
 }
 
@@ -170,7 +179,9 @@ impl S3Settings {
     /// What stands before an image's key in its public address, in that bucket.
     pub(crate) fn address(&self, bucket: &Bucket) -> String {
         let top = self.public_url(bucket);
-        if bucket.prefix.is_empty() { top } else { format!("{top}/{}", bucket.prefix) }
+        // Where Roster answers, it adds the prefix itself.
+        let is_ours = self.public_through_roster && self.public_url.is_some() && *bucket == self.uploads;
+        if bucket.prefix.is_empty() || is_ours { top } else { format!("{top}/{}", bucket.prefix) }
     }
 
     fn address_at_the_service(&self, bucket: &str) -> String {

@@ -298,6 +298,22 @@ async fn where_images_are_public_their_addresses_can_be_opened_without_a_token_u
 }
 
 #[tokio::test]
+async fn where_images_are_public_their_addresses_can_be_opened_in_a_bucket_with_a_prefix_too() {
+    let s3 = TestS3::start();
+    let here = "http://localhost:8000/api/v1/profile-images/";
+    let setup = beside(&s3).set("IMAGES_URL", "s3://images/some/faces").set("S3_PUBLIC_URL", here);
+    let app = setup.set("PUBLIC_IMAGES", "on").start().await;
+    let ann = app.sign_up("ann").await;
+    for (answer, message) in
+        [(upload_to_s3(&app, &ann).await, UPLOADED_TO_S3), (upload(&app, &ann).await, UPLOADED)]
+    {
+        let key = key(answer, message, here, &ann);
+        let answer = app.get(&format!("/api/v1/profile-images/{key}")).await.has(200);
+        assert!(answer.body == s3.objects()[&format!("some/faces/{key}")]);
+    }
+}
+
+#[tokio::test]
 async fn no_image_is_public_unless_the_operator_says_so() {
     let s3 = TestS3::start();
     let app = beside(&s3).set("S3_BUCKET", "images").start().await;
