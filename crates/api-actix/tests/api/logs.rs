@@ -163,6 +163,8 @@ async fn who_logged_in_failed_was_refused_or_changed_whom_is_logged_under_the_re
     tells(&app, &[&request, &root.id, &ann.id]).await;
     let request = id(&app.delete(&format!("{}?reason=spamming", ann.path())).by(&root).await.has(204));
     tells(&app, &[&request, &root.id, &ann.id, "spamming"]).await;
+    let line = app.log().events().find(|line| line["event"] == "user deleted").unwrap();
+    assert_eq!(line["reason"], "spamming");
     let request = id(&app.put(&ann.restore_path()).by(&root).await.has(200));
     tells(&app, &[&request, &root.id, &ann.id]).await;
     app.trash(&root, &[&ann]).await;

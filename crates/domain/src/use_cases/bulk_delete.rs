@@ -34,7 +34,7 @@ impl Roster {
             .collect();
         let deleted_now = self.ports.trash.put_many(&batch, &reason, &change).await?;
         for user in &deleted_now {
-            tracing::info!(event = "user deleted", %user, by = %caller.id, reason = ?reason.as_str(), %request);
+            tracing::info!(event = "user deleted", %user, by = %caller.id, reason = reason.as_str(), %request);
         }
 
         let mut first_mention_of: HashSet<_> = deleted_now.iter().copied().collect();

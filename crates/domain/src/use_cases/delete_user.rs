@@ -20,7 +20,7 @@ impl Roster {
             TrashError::AlreadyThere => Error::AlreadyInTrash,
             TrashError::Unavailable(error) => Error::Unavailable(error),
         })?;
-        tracing::info!(event = "user deleted", user = %id, by = %caller.id, reason = ?trashed.reason.as_str(), %request);
+        tracing::info!(event = "user deleted", user = %id, by = %caller.id, reason = trashed.reason.as_str(), %request);
         Ok(())
     }
 }
