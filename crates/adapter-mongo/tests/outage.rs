@@ -3,78 +3,22 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 mod support;
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use roster_adapter_mongo::MongoStore;
 use roster_domain::ports::{CreateError, Users};
 use roster_domain::values::Email;
 use roster_domain_testkit::fixtures::{change, new_user};
+use roster_test_mongo::proxy::{Mode, Proxy};
 use tokio::time::timeout;
-
-const FORWARDING: u8 = 0;
-const SILENT: u8 = 1;
-const CLOSING: u8 = 2;
-
-/// Stands between a store and the server.
-struct Proxy {
-    port: u16,
-    mode: Arc<AtomicU8>,
-}
-
-impl Proxy {
-    fn before(server: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let mode = Arc::new(AtomicU8::new(FORWARDING));
-        let shared = Arc::clone(&mode);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if shared.load(Ordering::SeqCst) == CLOSING {
-                    continue;
-                }
-                let Ok(server) = TcpStream::connect(&server) else { continue };
-                for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
-                    let mode = Arc::clone(&shared);
-                    thread::spawn(move || forward(from, to, &mode));
-                }
-            }
-        });
-        Self { port, mode }
-    }
-
-    fn set(&self, mode: u8) {
-        self.mode.store(mode, Ordering::SeqCst);
-    }
-}
-
-/// Passes bytes on, or swallows them, or ends the connection, as the mode says when they come.
-fn forward(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        match mode.load(Ordering::SeqCst) {
-            FORWARDING if to.write_all(&buffer[..length]).is_ok() => {}
-            SILENT => {}
-            _ => break,
-        }
-    }
-    // The other direction ends with this one.
-    _ = from.shutdown(Shutdown::Both);
-    _ = to.shutdown(Shutdown::Both);
-}
 
 /// A store that reaches its database through a proxy.
 async fn behind_a_proxy() -> (support::Database, Proxy, MongoStore) {
     let database = support::Database::fresh_on(roster_test_mongo::Topology::Standalone).await;
     let rest = database.url().split_once("://").expect("a URL").1;
-    let proxy = Proxy::before(rest.split(['/', '?', ',']).next().expect("a host").to_owned());
-    let url = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-    let store = support::connect_patiently(&url, database.name()).await;
+    let host = rest.split(['/', '?', ',']).next().expect("a host").to_owned();
+    let proxy = Proxy::before(host).expect("a proxy");
+    let store = support::connect_patiently(&proxy.url(), database.name()).await;
     (database, proxy, store)
 }
 
@@ -87,7 +31,7 @@ async fn recovers(store: &MongoStore) {
     timeout(Duration::from_mins(1), recovered).await.expect("the store recovers");
 }
 
-async fn is_told_and_recovers(mode: u8) {
+async fn is_told_and_recovers(mode: Mode) {
     let (_database, proxy, store) = behind_a_proxy().await;
     let ann = new_user("ann");
     store.create(&ann, &change()).await.expect("a user is created");
@@ -102,7 +46,7 @@ async fn is_told_and_recovers(mode: u8) {
         let write = store.create(&new_user("bob"), &change()).await;
         assert!(matches!(write, Err(CreateError::Unavailable(_))), "{write:?}");
     }
-    proxy.set(FORWARDING);
+    proxy.set(Mode::Forwarding);
     recovers(&store).await;
     let found = store.credentials(&ann.email).await.expect("an answer").expect("credentials");
     assert_eq!(found.user_id, ann.id);
@@ -111,12 +55,12 @@ async fn is_told_and_recovers(mode: u8) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_ends_its_connections() {
-    is_told_and_recovers(CLOSING).await;
+    is_told_and_recovers(Mode::Closing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_swallows_packets() {
-    is_told_and_recovers(SILENT).await;
+    is_told_and_recovers(Mode::Silent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use roster_test_mongo::process::ReplicaSet;
+use roster_test_mongo::proxy::{Mode, Proxy};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -22,10 +23,23 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
 /// A Roster on a replica set of one, with a user.
 async fn start() -> (ReplicaSet, TestApp, User) {
     let set = ReplicaSet::start(1).await.unwrap();
-    let setup = Setup::new().set("LOG_LEVEL", "trace");
-    let app = setup.set("DATABASE_URL", &set.url()).set("DB_NAME", "outages").start().await;
-    let ann = app.sign_up("ann").await;
+    let (app, ann) = start_on(&set.url()).await;
     (set, app, ann)
+}
+
+async fn start_on(url: &str) -> (TestApp, User) {
+    let setup = Setup::new().set("LOG_LEVEL", "trace");
+    let app = setup.set("DATABASE_URL", url).set("DB_NAME", "outages").start().await;
+    let ann = app.sign_up("ann").await;
+    (app, ann)
+}
+
+/// The same, with a network between the two that can be made to fail.
+async fn start_behind_a_proxy() -> (ReplicaSet, Proxy, TestApp, User) {
+    let set = ReplicaSet::start(1).await.unwrap();
+    let proxy = Proxy::before(set.nodes[0].address()).unwrap();
+    let (app, ann) = start_on(&proxy.url()).await;
+    (set, proxy, app, ann)
 }
 
 async fn read(app: &TestApp, user: &User) -> u16 {
@@ -150,4 +164,50 @@ async fn a_replica_set_without_a_primary() {
     was_told_once(&app);
     // It elects itself when the time is over.
     recovers(&app, &ann, "annabel").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_slow_is_waited_for_and_one_that_is_too_slow_is_not() {
+    /// How late each answer of the server is: one that is waited for, and one that is not. A use case waits five seconds for each.
+    const LATE: Duration = Duration::from_secs(1);
+    const TOO_LATE: Duration = Duration::from_secs(10);
+    let (_set, proxy, app, ann) = start_behind_a_proxy().await;
+    proxy.set(Mode::Slow(LATE));
+    let asked = Instant::now();
+    assert_eq!(join(read(&app, &ann), write(&app, &ann, "anna")).await, (200, 200));
+    assert!(asked.elapsed() >= LATE * 2, "an edit asks twice: {:?}", asked.elapsed());
+    assert_eq!(told(&app, "outage begins"), [Value::Null; 0]);
+
+    proxy.set(Mode::Slow(TOO_LATE));
+    for _ in 0..2 {
+        let all = join(
+            join_all((0..20).map(|_| read(&app, &ann))),
+            join_all((0..20).map(|_| write(&app, &ann, "annika"))),
+        );
+        let (reads, writes) = all.await;
+        assert!(reads.iter().chain(&writes).all(|status| *status == 503), "{reads:?} {writes:?}");
+    }
+    was_told_once(&app);
+
+    proxy.set(Mode::Forwarding);
+    recovers(&app, &ann, "annabel").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_loses_what_is_sent_or_cuts_answers_in_their_middle() {
+    let (_set, proxy, app, ann) = start_behind_a_proxy().await;
+    for (mode, username) in [(Mode::Silent, "anna"), (Mode::Cutting, "annabel"), (Mode::Closing, "anneke")] {
+        proxy.set(mode);
+        for _ in 0..3 {
+            let answers = join(read(&app, &ann), write(&app, &ann, "annika")).await;
+            assert_eq!(answers, (503, 503), "{mode:?}");
+        }
+        proxy.set(Mode::Forwarding);
+        recovers(&app, &ann, username).await;
+        assert_eq!(app.get(&ann.path()).by(&ann).await.json()["username"], username);
+    }
+    no_secret_was_told(&app, &ann);
+    // The next begins after the one before is over.
+    let (begun, over) = (told(&app, "outage begins"), told(&app, "outage over"));
+    assert!(!begun.is_empty() && begun.len() <= over.len() + 1, "{begun:#?} {over:#?}");
 }

@@ -14,6 +14,7 @@ mod database;
 pub mod fetch;
 pub mod guardian;
 pub mod process;
+pub mod proxy;
 
 use std::env;
 
