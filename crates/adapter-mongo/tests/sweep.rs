@@ -5,9 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use mongodb::IndexModel;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
+use mongodb::{Collection, IndexModel};
 use roster_adapter_mongo::MongoStore;
 use roster_domain::ports::{Caller, Trash, Users};
 use roster_domain::values::{Email, Epoch};
@@ -24,15 +24,19 @@ async fn sweep(store: &MongoStore) {
     timeout(Duration::from_mins(1), swept).await.expect("a sweep that ends well");
 }
 
-#[tokio::test]
-async fn what_others_write_beside_roster_is_found_by_the_sweep() {
+/// A store that runs while somebody else adds Ann and Bob, with the ids 1 and 2.
+async fn beside_ann_and_bob() -> (Database, MongoStore, Collection<Document>) {
     let database = Database::fresh().await;
     let store = database.connect().await;
     let users = database.collection("users").await;
-    users
-        .insert_many([user(id(1), "ann@example.com", "ann"), user(id(2), "bob@example.com", "bob")])
-        .await
-        .unwrap();
+    let both = [user(id(1), "ann@example.com", "ann"), user(id(2), "bob@example.com", "bob")];
+    users.insert_many(both).await.expect("Ann and Bob are added");
+    (database, store, users)
+}
+
+#[tokio::test]
+async fn what_others_write_beside_roster_is_found_by_the_sweep() {
+    let (database, store, users) = beside_ann_and_bob().await;
     sweep(&store).await;
     assert_eq!(total(&store, Some("ann")).await, 1);
 
@@ -59,13 +63,7 @@ async fn what_others_write_beside_roster_is_found_by_the_sweep() {
 
 #[tokio::test]
 async fn who_was_removed_by_hand_is_gone_at_once() {
-    let database = Database::fresh().await;
-    let store = database.connect().await;
-    let users = database.collection("users").await;
-    users
-        .insert_many([user(id(1), "ann@example.com", "ann"), user(id(2), "bob@example.com", "bob")])
-        .await
-        .unwrap();
+    let (_database, store, users) = beside_ann_and_bob().await;
     sweep(&store).await;
     users.delete_one(doc! { "_id": id(1) }).await.unwrap();
     let caller = Caller { user_id: user_id(id(1)), session: None };
@@ -75,13 +73,7 @@ async fn who_was_removed_by_hand_is_gone_at_once() {
 
 #[tokio::test]
 async fn a_user_that_was_added_a_moment_ago_is_edited_and_deleted_like_any_other() {
-    let database = Database::fresh().await;
-    let store = database.connect().await;
-    let users = database.collection("users").await;
-    users
-        .insert_many([user(id(1), "ann@example.com", "ann"), user(id(2), "bob@example.com", "bob")])
-        .await
-        .unwrap();
+    let (_database, store, _users) = beside_ann_and_bob().await;
     let edit = roster_domain_testkit::fixtures::edit_username("anna");
     let ann = user_id(id(1));
     assert_eq!(store.edit(ann, &edit, &change_by(ann, at(1))).await.unwrap().username.as_str(), "anna");
