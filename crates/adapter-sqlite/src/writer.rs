@@ -225,7 +225,21 @@ fn run_all(
             }
         }
     }
-    Ok(execute(connection, "COMMIT")?)
+    execute(connection, "COMMIT")?;
+    mark(connection);
+    Ok(())
+}
+
+/// Reads once after a commit, for all readers. The first of them marks in the shared memory of the log how far it reads, and
+/// that is a file: where the disk hangs, the look-up would hang with it, and soon the whole process, whose memory it locks.
+fn mark(connection: &Connection) {
+    let read = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema)")
+        .and_then(|mut statement| statement.query_row([], |_| Ok(())));
+    if let Err(error) = read {
+        // Nothing is lost by that: the first reader marks it.
+        tracing::debug!(event = "SQLite log not marked", error = %Chain(&error));
+    }
 }
 
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One `mongod`.
 pub struct Node {
+    command: Vec<String>,
     program: PathBuf,
     folder: PathBuf,
     port: Port,
@@ -37,7 +38,13 @@ impl Node {
             .tempdir()
             .map_err(NoServer::while_doing("making a folder for mongod's data"))?
             .keep();
+        Self::start_by(&[], folder, replica_set)
+    }
+
+    /// Starts one with its data in that folder, as the last word of a command that becomes it.
+    pub fn start_by(command: &[&str], folder: PathBuf, replica_set: bool) -> Result<Self, NoServer> {
         let node = Self {
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
             program: fetch::mongod()?,
             folder,
             port: Port::reserve()?,
@@ -56,13 +63,10 @@ impl Node {
     pub fn restart(&self) -> Result<(), NoServer> {
         let mut guardian = self.guardian.lock().expect("no thread has panicked with it");
         if guardian.is_none() {
-            let arguments = self.arguments();
-            *guardian = Some(Guardian::of_program(
-                &self.program,
-                arguments,
-                &self.folder,
-                "Waiting for connections",
-            )?);
+            let program = self.program.display().to_string();
+            let mut words = self.command.iter().cloned().chain([program]).chain(self.arguments());
+            let first = words.next().map(PathBuf::from).unwrap_or_default();
+            *guardian = Some(Guardian::of_program(&first, words, &self.folder, "Waiting for connections")?);
         }
         Ok(())
     }

@@ -45,10 +45,10 @@ async fn a_full_folder_of_images_refuses_uploads_alone_and_keeps_no_halves() {
     let ann = app.sign_up("ann").await;
     assert_eq!(upload(&app, &ann).await, 200);
 
-    disk::fill(&app, &images);
+    disk::fill(app.pid(), &images);
     only_uploads_are_refused(&app, &ann).await;
     assert_eq!(disk::files(&app, &images.join(".tmp")), "", "a half image is left");
-    disk::free(&app, &images);
+    disk::free(app.pid(), &images);
     uploads_come_back(&app, &ann).await;
 }
 
@@ -62,9 +62,9 @@ async fn a_full_folder_for_temporary_files_refuses_uploads_alone() {
     let setup = Setup::new().set("TMPDIR", temporary.to_str().unwrap());
     let app = disk::small(setup, "1m", &temporary).start_in(folder).await;
     let ann = app.sign_up("ann").await;
-    disk::fill(&app, &temporary);
+    disk::fill(app.pid(), &temporary);
     only_uploads_are_refused(&app, &ann).await;
-    disk::free(&app, &temporary);
+    disk::free(app.pid(), &temporary);
     uploads_come_back(&app, &ann).await;
 }
 

@@ -9,6 +9,7 @@ mod harness;
 
 mod disk;
 mod images;
+mod mongodb;
 mod sqlite;
 
 use std::time::Duration;
@@ -81,7 +82,6 @@ impl SignUps {
     }
 }
 
-fn nothing_panicked(app: &TestApp) {
 /// The lines that tell of this.
 fn told(app: &TestApp, event: &str) -> Vec<Value> {
     app.log().events().filter(|line| line["event"] == event).collect()
@@ -93,6 +93,7 @@ fn was_told_once(app: &TestApp) {
     assert!(!begun.is_empty() && begun.len() <= over.len() + 1, "{begun:#?} {over:#?}");
 }
 
+fn nothing_panicked(app: &TestApp) {
     let panics: Vec<String> = app.log().lines.iter().filter(|line| line.contains("panic")).cloned().collect();
     assert!(panics.is_empty(), "{panics:#?}");
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{Setup, TestApp, User, jpeg, refused_start};
-use crate::{SignUps, disk, in_time};
+use crate::{SignUps, disk, in_time, was_told_once};
 
 fn folder() -> TempDir {
     tempfile::Builder::new().prefix("roster-outage-").tempdir().unwrap()
@@ -51,13 +51,13 @@ async fn a_full_disk_refuses_what_it_can_not_hold_until_there_is_room_again() {
     assert_eq!(people.refused, 0);
 
     for _ in 0..2 {
-        disk::fill(&app, &data);
+        disk::fill(app.pid(), &data);
         // What the log has room for already is taken.
         while people.more(&app, 20).await < 20 {
             assert!(people.bodies.len() < 5_000, "the disk is full, and all are taken in");
         }
         reads_go_on(&app, &root).await;
-        disk::free(&app, &data);
+        disk::free(app.pid(), &data);
         people.come_back(&app).await;
     }
     people.are_kept(&app).await;
@@ -79,6 +79,33 @@ async fn a_disk_that_takes_no_writes_any_more_is_read_from_until_it_does_again()
         disk::refuse_writes(&app, false);
         people.come_back(&app).await;
     }
+    assert!(app.takes(&ann.access, &ann.id).await, "a refused deletion ended a session");
+    people.are_kept(&app).await;
+    people.are_kept(&app.crash_and_restart().await).await;
+}
+
+#[tokio::test]
+async fn on_a_disk_that_hangs_writes_are_503_in_time_and_reads_go_on_until_it_works_again() {
+    if !disk::can_hang() {
+        return;
+    }
+    let folder = folder();
+    let (file, data) = (folder.path().join("disk"), folder.path().join("data"));
+    let app = disk::hangable(Setup::new(), &file, &data).start_in(folder).await;
+    let (root, ann) = (app.admin().await, app.sign_up("ann").await);
+    let mut people = SignUps::default();
+    for _ in 0..2 {
+        assert_eq!(people.more(&app, 5).await, 0);
+        let hanging = disk::Hanging::from_now(&app, &data);
+        let (refused, ()) = join(people.more(&app, 64), reads_go_on(&app, &root)).await;
+        assert_eq!(refused, 64);
+        writes_are_refused(&app, &root, &ann).await;
+        reads_go_on(&app, &root).await;
+
+        drop(hanging);
+        people.come_back(&app).await;
+    }
+    was_told_once(&app);
     assert!(app.takes(&ann.access, &ann.id).await, "a refused deletion ended a session");
     people.are_kept(&app).await;
     people.are_kept(&app.crash_and_restart().await).await;
