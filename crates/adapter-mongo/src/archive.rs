@@ -6,6 +6,7 @@ use roster_domain::values::{ProfileImage, Role, Timestamp, UserId};
 
 use crate::document::{self, literal, object_id};
 use crate::server::{Failure, Find, JOB_DEADLINE};
+use crate::statements::Failed;
 use crate::{MongoStore, statements};
 
 /// How many accounts are written in one command.
@@ -27,18 +28,17 @@ impl AccountArchive for MongoStore {
 
     async fn write(&self, accounts: &[Account]) -> Result<(), ImportError> {
         for batch in accounts.chunks(BATCH) {
-            let updates = batch.iter().map(replacement).collect();
-            let written = self.server.update_all(updates, JOB_DEADLINE).await;
+            let written = self.put_accounts(batch).await;
             self.totals.forget();
             if batch.iter().any(|account| account.user.role == Role::Admin) {
                 self.note_admin().await;
             }
-            if let Some(failed) = written?.failed.into_iter().next() {
-                let user = batch.get(failed.place).map(|account| account.user.id);
-                return Err(match user {
-                    Some(user) if failed.is_duplicate_key => ImportError::NameTaken { user },
-                    _ => Failure::Unexpected(failed.message).into(),
-                });
+            match written? {
+                None => {}
+                Some((Some(user), failed)) if failed.is_duplicate_key => {
+                    return Err(ImportError::NameTaken { user });
+                }
+                Some((_, failed)) => return Err(Failure::Unexpected(failed.message).into()),
             }
         }
         Ok(())
@@ -46,6 +46,22 @@ impl AccountArchive for MongoStore {
 }
 
 impl MongoStore {
+    /// Inserts accounts, and replaces those that are there. Returns whose was refused, if any was, and why.
+    async fn put_accounts(&self, accounts: &[Account]) -> Result<Option<(Option<UserId>, Failed)>, Failure> {
+        // It costs half of what an update does, which is left for those whose id, or name, is there.
+        let inserted = self.server.insert_all(accounts.iter().map(new_document), JOB_DEADLINE).await?;
+        let mut there = Vec::new();
+        for failed in inserted.failed {
+            match accounts.get(failed.place) {
+                Some(account) if failed.is_duplicate_key => there.push(account),
+                account => return Ok(Some((account.map(|account| account.user.id), failed))),
+            }
+        }
+        let replaced = self.server.update_all(there.iter().copied().map(replacement), JOB_DEADLINE).await?;
+        let failed = replaced.failed.into_iter().next();
+        Ok(failed.map(|failed| (there.get(failed.place).map(|account| account.user.id), failed)))
+    }
+
     async fn accounts(
         &self,
         after: Option<UserId>,
@@ -87,22 +103,28 @@ fn account(found: &RawDocument) -> Result<Account, Failure> {
     })
 }
 
-/// What writes an account. Of what is there only the promises to remove images are kept, and the image before joins them.
-fn replacement(account: &Account) -> Document {
+/// What is kept of an account, but for what is ours.
+fn fields(account: &Account) -> Document {
     let user = &account.user;
-    let removals = doc! { "$ifNull": ["$roster.removals", []] };
-    let image = user.profile_image.as_ref().and_then(ProfileImage::stored).map(document::stored_image);
-    let is_other = doc! { "$and": [
-        { "$eq": [{ "$type": "$roster.image" }, "object"] },
-        { "$ne": ["$roster.image", literal(image.clone().map_or(Bson::Null, Bson::from))] },
-    ] };
-    let image_before = doc! {
-        "store": "$roster.image.store",
-        "key": "$roster.image.key",
-        "due": document::date(Timestamp::from_millis(0)),
-        "removing": false,
+    let mut fields = doc! {
+        "email": user.email.as_str(),
+        "username": user.username.as_str(),
+        "password": document::password(&account.password_hash),
+        "role": user.role.as_str(),
+        "created_at": document::optional_date(user.created_at),
+        "updated_at": document::optional_date(user.updated_at),
+        "updated_by": document::optional_id_text(user.updated_by),
+        "is_deleted": account.trash.is_some(),
     };
+    if let Some(ProfileImage::Original(image)) = &user.profile_image {
+        fields.insert("profile_image", image.as_str());
+    }
+    fields
+}
 
+/// What is ours of an account, but for the promises to remove images.
+fn roster(account: &Account) -> Document {
+    let user = &account.user;
     let sessions: Vec<Document> = account.sessions.iter().map(document::stored_session).collect();
     let mut roster = doc! {
         "v": document::VERSION,
@@ -110,29 +132,49 @@ fn replacement(account: &Account) -> Document {
         "sessions": sessions,
     };
     document::insert_name_fields(&mut roster, &user.email, &user.username);
-    if let Some(image) = image {
+    if let Some(image) = stored_image(account) {
         roster.insert("image", image);
     }
     if let Some(entry) = &account.trash {
         roster.insert("trash", document::stored_trash_entry(entry));
     }
-    let mut set = doc! {
-        "email": literal(user.email.as_str()),
-        "username": literal(user.username.as_str()),
-        "password": literal(document::password(&account.password_hash)),
-        "role": user.role.as_str(),
-        "created_at": document::optional_date(user.created_at),
-        "updated_at": document::optional_date(user.updated_at),
-        "updated_by": document::optional_id_text(user.updated_by),
-        "is_deleted": account.trash.is_some(),
-        "roster": literal(roster),
+    roster
+}
+
+fn stored_image(account: &Account) -> Option<Document> {
+    account.user.profile_image.as_ref().and_then(ProfileImage::stored).map(document::stored_image)
+}
+
+/// An account that is not there yet.
+fn new_document(account: &Account) -> Document {
+    let mut document = doc! { "_id": object_id(account.user.id) };
+    document.extend(fields(account));
+    let mut roster = roster(account);
+    roster.insert("removals", Vec::<Bson>::new());
+    document.insert("roster", roster);
+    document
+}
+
+/// What replaces an account. Of what is there only the promises to remove images are kept, and the image before joins them.
+fn replacement(account: &Account) -> Document {
+    let removals = doc! { "$ifNull": ["$roster.removals", []] };
+    let is_other = doc! { "$and": [
+        { "$eq": [{ "$type": "$roster.image" }, "object"] },
+        { "$ne": ["$roster.image", literal(stored_image(account).map_or(Bson::Null, Bson::from))] },
+    ] };
+    let image_before = doc! {
+        "store": "$roster.image.store",
+        "key": "$roster.image.key",
+        "due": document::date(Timestamp::from_millis(0)),
+        "removing": false,
     };
-    match &user.profile_image {
-        None => drop(set.insert("profile_image", "$$REMOVE")),
-        Some(ProfileImage::Original(image)) => drop(set.insert("profile_image", literal(image.as_str()))),
-        // It stands in the place of what the FastAPI service kept, which is left alone.
-        Some(ProfileImage::Stored(_)) => {}
+    let fields = fields(account).into_iter().map(|(field, value)| (field, Bson::from(literal(value))));
+    let mut set: Document = fields.collect();
+    set.insert("roster", literal(roster(account)));
+    if account.user.profile_image.is_none() {
+        set.insert("profile_image", "$$REMOVE");
     }
+    // Where it is one of ours, it stands in the place of what the FastAPI service kept, which is left alone.
     let pipeline = vec![
         // The subdocument is replaced whole, so what stays is put aside first.
         doc! { "$set": { "roster_kept": {
@@ -144,5 +186,5 @@ fn replacement(account: &Account) -> Document {
         doc! { "$set": { "roster": { "$mergeObjects": ["$roster", "$roster_kept"] } } },
         doc! { "$unset": "roster_kept" },
     ];
-    statements::update(doc! { "_id": object_id(user.id) }, pipeline, true)
+    statements::update(doc! { "_id": object_id(account.user.id) }, pipeline, true)
 }

@@ -1,4 +1,4 @@
-//! Many updates in one command, each of them atomic for itself.
+//! Many writes in one command, or in a few where they are large, each of them atomic for itself.
 
 use std::time::Duration;
 
@@ -6,6 +6,9 @@ use mongodb::bson::{Bson, Document, doc};
 
 use crate::server::{Failure, Server};
 use crate::told;
+
+/// A command is full at so many bytes. The server takes 16 MiB, and all ends of one long name are up to three.
+const FULL: usize = 8 << 20;
 
 /// What became of a command of many updates.
 pub(crate) struct Outcome {
@@ -29,15 +32,51 @@ impl Server {
     /// Runs updates of `users`, in any order; one that fails holds up no other.
     pub(crate) async fn update_all(
         &self,
-        updates: Vec<Document>,
+        updates: impl Iterator<Item = Document> + Send,
         deadline: Duration,
     ) -> Result<Outcome, Failure> {
-        if updates.is_empty() {
-            return Ok(Outcome { failed: Vec::new() });
+        self.run_all(["update", "updates"], updates, deadline).await
+    }
+
+    /// Inserts documents into `users`, in any order; one that fails holds up no other.
+    pub(crate) async fn insert_all(
+        &self,
+        documents: impl Iterator<Item = Document> + Send,
+        deadline: Duration,
+    ) -> Result<Outcome, Failure> {
+        self.run_all(["insert", "documents"], documents, deadline).await
+    }
+
+    /// Makes statements as they are needed: a command of them is held at a time.
+    async fn run_all(
+        &self,
+        names: [&str; 2],
+        mut statements: impl Iterator<Item = Document> + Send,
+        deadline: Duration,
+    ) -> Result<Outcome, Failure> {
+        let (mut all, mut done) = (Vec::new(), 0);
+        loop {
+            let some = next_command(&mut statements)?;
+            if some.is_empty() {
+                return Ok(Outcome { failed: all });
+            }
+            let count = some.len();
+            for failed in self.run_some(names, some, deadline).await?.failed {
+                all.push(Failed { place: failed.place.saturating_add(done), ..failed });
+            }
+            done += count;
         }
+    }
+
+    async fn run_some(
+        &self,
+        [name, of]: [&str; 2],
+        statements: Vec<Document>,
+        deadline: Duration,
+    ) -> Result<Outcome, Failure> {
         let command = doc! {
-            "update": "users",
-            "updates": updates,
+            name: "users",
+            of: statements,
             "ordered": false,
             "writeConcern": { "w": "majority", "j": true, "wtimeout": i64::try_from(deadline.as_millis()).unwrap_or(0) },
         };
@@ -52,6 +91,18 @@ impl Server {
         let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
         Ok(Outcome { failed: errors.iter().filter_map(Bson::as_document).map(failed).collect() })
     }
+}
+
+/// The next statements, until they fill a command.
+fn next_command(statements: &mut impl Iterator<Item = Document>) -> Result<Vec<Document>, Failure> {
+    let (mut command, mut bytes) = (Vec::new(), 0);
+    while bytes < FULL
+        && let Some(statement) = statements.next()
+    {
+        bytes += statement.to_vec().map_err(mongodb::error::Error::from)?.len();
+        command.push(statement);
+    }
+    Ok(command)
 }
 
 fn failed(error: &Document) -> Failed {

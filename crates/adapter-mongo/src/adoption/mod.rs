@@ -84,7 +84,7 @@ impl MongoStore {
             .copied()
             .collect();
         let entries = self.entries_for(&without_entry).await?;
-        let updates = found.iter().map(|(id, found)| adoption(*id, found, &entries)).collect();
+        let updates = found.iter().map(|(id, found)| adoption(*id, found, &entries));
         let outcome = self.server.update_all(updates, JOB_DEADLINE).await?;
         self.totals.forget();
         let mut refused = Vec::new();

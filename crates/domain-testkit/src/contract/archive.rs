@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use roster_domain::entities::{Account, MAX_SESSIONS, TrashEntry};
 use roster_domain::ports::{CreateError, ImportError};
-use roster_domain::values::{Epoch, ImageRef, ProfileImage, Role, UserId};
+use roster_domain::values::{Epoch, ImageRef, ProfileImage, Role, UserId, Username};
 
 use super::Stores;
 use super::support::{created, delete, import, listed, live, logged_in, purge, race, restore, stored};
@@ -106,6 +106,20 @@ pub async fn a_batch_may_be_written_again(stores: Stores) {
         assert_eq!(read_all(&stores).await, accounts);
         assert_eq!(listed(&stores, 1, 10).await.total, 2);
         assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 1);
+    }
+}
+
+pub async fn many_long_names_are_written_in_one_batch(stores: Stores) {
+    let long = |number: usize| {
+        let mut account = account(&format!("user{number}"));
+        let letters = ('a'..='z').cycle().skip(number).take(5_000).collect::<String>();
+        account.user.username = Username::from_store(format!("{letters}{number}"));
+        account
+    };
+    let accounts: Vec<Account> = (0..60).map(long).collect();
+    for _ in 0..2 {
+        stores.archive.write(&accounts).await.unwrap();
+        assert!(read_all(&stores).await == accounts);
     }
 }
 

@@ -144,6 +144,7 @@ macro_rules! store_contract {
                 an_account_is_read_as_it_became
                 accounts_are_read_in_id_order_in_batches_the_trash_included
                 a_batch_may_be_written_again
+                many_long_names_are_written_in_one_batch
                 an_account_that_is_there_is_replaced_whole
                 an_imported_account_works_like_any_other
                 an_account_imported_into_the_trash_is_restored_or_purged
