@@ -112,8 +112,8 @@ pub async fn a_batch_may_be_written_again(stores: Stores) {
 pub async fn many_long_names_are_written_in_one_batch(stores: Stores) {
     let long = |number: usize| {
         let mut account = account(&format!("user{number}"));
-        let letters = ('a'..='z').cycle().skip(number).take(5_000).collect::<String>();
-        account.user.username = Username::from_store(format!("{letters}{number}"));
+        let digits: String = (0..1_250).map(|digits| format!("{digits:04}")).collect();
+        account.user.username = Username::from_store(format!("{digits}{number}"));
         account
     };
     let accounts: Vec<Account> = (0..60).map(long).collect();
