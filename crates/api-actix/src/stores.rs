@@ -117,17 +117,16 @@ impl<T: ?Sized> Observed<T> {
                 }
                 "ok"
             }
-            Err(error) => match error.outage() {
-                Some(outage) => {
+            Err(error) => {
+                if let Some(outage) = error.outage() {
                     self.outages.call_failed(&self.store, access, outage);
                     "unavailable"
-                }
-                // A store that refuses has read.
-                None => {
+                } else {
+                    // A store that refuses has read.
                     self.outages.call_succeeded(&self.store, Access::Read);
                     "refused"
                 }
-            },
+            }
         };
         if let Some(counted) = &mut counted {
             counted.outcome = outcome;
@@ -137,8 +136,8 @@ impl<T: ?Sized> Observed<T> {
 }
 
 /// What a call shows to work that wrote something, or found nothing to write.
-fn written(anything: bool) -> Option<Access> {
-    Some(if anything { Access::Write } else { Access::Read })
+fn written(anything: bool) -> Access {
+    if anything { Access::Write } else { Access::Read }
 }
 
 /// A call, which is counted when this is dropped: at its end, or where nobody waits for it any more.
@@ -207,7 +206,7 @@ impl Users for Observed<dyn Users> {
 
     async fn open_session(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable> {
         self.call(("users", "open_session"), Access::Write, self.port.open_session(open, change), |opened| {
-            written(*opened)
+            Some(written(*opened))
         })
         .await
     }
@@ -258,7 +257,7 @@ impl Trash for ObservedTrash {
                 ("trash", "put_many"),
                 Access::Write,
                 self.trash.port.put_many(users, reason, change),
-                |put| written(!put.is_empty()),
+                |put| Some(written(!put.is_empty())),
             )
             .await
     }
@@ -289,7 +288,7 @@ impl Trash for ObservedTrash {
                 ("trash", "purge_expired"),
                 Access::Write,
                 self.trash.port.purge_expired(cutoff, limit, change),
-                |purged| written(!purged.is_empty()),
+                |purged| Some(written(!purged.is_empty())),
             )
             .await?;
         self.purged.increment(purged.len() as u64);
