@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use libfuzzer_sys::fuzz_target;
-use roster_api_actix::settings::Settings;
+use roster_settings::Settings;
 
 /// Short, so that it is refused for that too; and no text that a mutation would hit upon.
 const SECRET: &str = "\u{1F5DD}hunter2";

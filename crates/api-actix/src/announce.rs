@@ -3,7 +3,7 @@ use std::path::Path;
 use roster_domain::AdminSignUp;
 use secrecy::ExposeSecret as _;
 
-use crate::settings::{Database, S3Settings, Settings, weakness};
+use roster_settings::{Database, S3Settings, Settings, weakness};
 
 /// Writes the first lines of the log: what is used, and what is open to whom.
 pub(crate) fn announce(settings: &Settings, secret_key_file: Option<&Path>) {

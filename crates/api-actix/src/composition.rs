@@ -27,9 +27,9 @@ use crate::jobs::Upkeep;
 use crate::outages::Outages;
 use crate::readiness::Probe;
 use crate::secret_key::{self, SecretKeyError};
-use crate::settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
 use crate::stores::{database_name, observed};
 use crate::system::{RandomIds, SystemClock};
+use roster_settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
 
 /// How long a MongoDB may take to be there at the start, and how long to wait between two tries.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,6 @@
 //! The HTTP interface of Roster and its composition root; binary `roster`.
 //!
 //! - [`commands`]: what the program can be told to do.
-//! - [`settings`]: what an operator decides, read once and checked before anything else is done.
 //! - `composition`: builds the use cases over their adapters. It is the one file that names adapters.
 //! - [`http`]: the routes.
 //! - [`server`]: listens, serves, and stops in good order.
@@ -28,7 +27,6 @@ mod readiness;
 mod secret_key;
 pub mod server;
 mod serving;
-pub mod settings;
 mod stores;
 mod stream;
 mod system;
@@ -36,7 +34,7 @@ mod system;
 use roster_domain::values::Username;
 
 use crate::server::{Application, StartError};
-use crate::settings::{Settings, SettingsError};
+use roster_settings::{Settings, SettingsError};
 
 /// Reads the settings of this process and serves until it is told to stop.
 pub fn serve() -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use tokio::net::{TcpSocket, lookup_host};
 
-use crate::settings::Host;
+use roster_settings::Host;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;

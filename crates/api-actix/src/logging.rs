@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::settings::{LogFormat, LogSettings};
+use roster_settings::{LogFormat, LogSettings};
 
 /// How many lines may wait for a slow reader of standard output. What is beyond is lost, and counted: a reader that
 /// stalls must not stall requests.

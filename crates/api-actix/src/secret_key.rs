@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::settings::{SHORTEST_KEY, weakness};
 use crate::system::random_bytes;
+use roster_settings::{SHORTEST_KEY, weakness};
 
 /// The file's name, in the database's folder.
 const FILE: &str = "secret_key";

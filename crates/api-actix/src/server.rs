@@ -27,7 +27,7 @@ use crate::listen::listen;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::serving::{Deadlines, serve};
-use crate::settings::{Host, Settings};
+use roster_settings::{Host, Settings};
 
 pub use crate::composition::CompositionError;
 pub use crate::secret_key::SecretKeyError;

@@ -8,7 +8,7 @@ use super::{say, waiting};
 use crate::Failure;
 use crate::composition::compose;
 use crate::server::StartError;
-use crate::settings::Settings;
+use roster_settings::Settings;
 
 /// More than any password has, in bytes.
 const LONGEST_LINE: u64 = 8 * 1024;

@@ -15,8 +15,8 @@ use crate::composition::{
 };
 use crate::listen::listen;
 use crate::secret_key;
-use crate::settings::{Bucket, Database, Images, S3Settings, SecretKey, Settings, weakness};
 use crate::system::{RandomIds, SystemClock};
+use roster_settings::{Bucket, Database, Images, S3Settings, SecretKey, Settings, weakness};
 
 /// What there is to say of one thing.
 enum Finding {

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::say;
 use crate::Failure;
-use crate::settings::{Host, ServiceAddress};
+use roster_settings::{Host, ServiceAddress};
 
 /// How long all of it may take.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use super::{say, waiting};
 use crate::Failure;
 use crate::composition::compose;
 use crate::server::StartError;
-use crate::settings::Settings;
+use roster_settings::Settings;
 
 /// Purges old trash and removes images, as the service's jobs do, but at once. What was done is told also where a store
 /// then goes away: it can't be seen in the stores any more.

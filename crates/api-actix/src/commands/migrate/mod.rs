@@ -19,7 +19,7 @@ use self::opened::{Opened, open_pair};
 use self::removals::carry_over;
 use super::{say, waiting};
 use crate::Failure;
-use crate::settings::MigrationSettings;
+use roster_settings::MigrationSettings;
 
 /// How many accounts are read at a time. Of the source twice as many are held: those that are being written, and the next.
 const BATCH: usize = 500;

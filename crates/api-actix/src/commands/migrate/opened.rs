@@ -11,8 +11,8 @@ use crate::Failure;
 use crate::composition::{
     CompositionError, Found, Store, Wait, are_one, examine_database, open_database, open_images,
 };
-use crate::settings::{Database, Images, MigrationSettings, Place};
 use crate::system::{RandomIds, SystemClock};
+use roster_settings::{Database, Images, MigrationSettings, Place};
 
 /// Both stores, and the places of images where they are moved.
 pub(super) struct Opened {

@@ -1,7 +1,12 @@
-//! The settings: environment variables, also read from `.env`, which they override. An empty one is not set.
+//! The settings of Roster: the environment as one checked value.
+//!
+//! Settings are environment variables, also read from `.env`, which they override. An empty variable is not set. A
+//! setting that can't be right is a [`SettingsError`], whose text is one line: the variable, what is wrong, what would
+//! be right.
 //!
 //! `docs/configuration.md` explains them and `.env_example` lists them; a test keeps the three alike.
 
+mod bucket;
 mod environment;
 mod error;
 mod host;
@@ -24,12 +29,13 @@ use self::environment::Environment;
 use self::error::Fault;
 use self::reader::Reader;
 
+pub use self::bucket::Bucket;
 pub use self::error::SettingsError;
 pub use self::host::Host;
 pub use self::location::Database;
 pub use self::migration::{MigrationSettings, Place};
-pub use self::s3::{Bucket, Images, S3Keys, S3Settings};
-pub(crate) use self::strength::{SHORTEST_KEY, Weakness, weakness};
+pub use self::s3::{Images, S3Keys, S3Settings};
+pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
 pub const VARIABLES: [&str; 28] = [
@@ -168,7 +174,8 @@ impl SecretKey {
     }
 
     /// Why the key can be guessed, where it can.
-    pub(crate) fn weakness(&self) -> Option<Weakness> {
+    #[must_use]
+    pub fn weakness(&self) -> Option<Weakness> {
         match self {
             Self::Given(key) => weakness(key.expose_secret()),
             Self::KeptIn(_) => None,

@@ -3,11 +3,11 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::environment::{self, Environment};
-use super::error::{Fault, SettingsError};
-use super::location::{self, Database};
-use super::reader::Reader;
-use super::{Images, LogSettings};
+use crate::environment::{self, Environment};
+use crate::error::{Fault, SettingsError};
+use crate::location::{self, Database};
+use crate::reader::Reader;
+use crate::{Images, LogSettings};
 
 /// From where to where accounts are moved, and images where they are moved too.
 #[derive(Debug)]

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 
-use super::error::{Fault, SettingsError};
+use crate::error::{Fault, SettingsError};
 
 /// The content of `.env` in the working directory; nothing where there is none.
-pub(super) fn file() -> Result<Vec<u8>, SettingsError> {
+pub(crate) fn file() -> Result<Vec<u8>, SettingsError> {
     match fs::read(".env") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(|error| {
@@ -19,19 +19,19 @@ pub(super) fn file() -> Result<Vec<u8>, SettingsError> {
 }
 
 /// Where the settings come from: the process's environment, and a `.env` file for what stands there alone.
-pub(super) struct Environment<P> {
+pub(crate) struct Environment<P> {
     process: P,
     file: HashMap<String, String>,
 }
 
 impl<P: Fn(&str) -> Option<OsString>> Environment<P> {
     /// What `process` knows of a variable, over a file of that content.
-    pub(super) fn new(process: P, file: &[u8]) -> Result<Self, SettingsError> {
+    pub(crate) fn new(process: P, file: &[u8]) -> Result<Self, SettingsError> {
         Ok(Self { process, file: parse(file)? })
     }
 
     /// The variable's value; an empty one in the process's environment hides none of the file.
-    pub(super) fn get(&self, name: &str) -> Option<OsString> {
+    pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         (self.process)(name)
             .filter(|value| !value.is_empty())
             .or_else(|| self.file.get(name).map(OsString::from))
@@ -39,7 +39,7 @@ impl<P: Fn(&str) -> Option<OsString>> Environment<P> {
 }
 
 /// Reads a `.env` file. Where a name stands twice, the last one counts.
-pub(super) fn parse(content: &[u8]) -> Result<HashMap<String, String>, SettingsError> {
+pub(crate) fn parse(content: &[u8]) -> Result<HashMap<String, String>, SettingsError> {
     let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
     let text = str::from_utf8(content).map_err(|error| {
         let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();

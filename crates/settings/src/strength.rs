@@ -1,11 +1,11 @@
 use std::fmt;
 
-/// A signing key MUST be at least as long as the hash's output (RFC 7518, 3.2).
-pub(crate) const SHORTEST_KEY: usize = 32;
+/// The least bytes of a signing key, which MUST be as long as the hash's output or longer (RFC 7518, 3.2).
+pub const SHORTEST_KEY: usize = 32;
 
 /// Why others may guess a signing key. Shows nothing of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weakness {
+pub enum Weakness {
     /// It has so many bytes only.
     Short(usize),
     /// It stands in tutorials and examples.
@@ -25,7 +25,8 @@ impl fmt::Display for Weakness {
 }
 
 /// Looks for what makes a key guessable. Finding nothing proves nothing.
-pub(crate) fn weakness(key: &str) -> Option<Weakness> {
+#[must_use]
+pub fn weakness(key: &str) -> Option<Weakness> {
     if is_well_known(key) {
         Some(Weakness::WellKnown)
     } else if key.len() < SHORTEST_KEY {

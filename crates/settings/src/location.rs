@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::error::{Fault, shown};
-use super::s3::{self, Bucket};
+use crate::bucket::{self, Bucket};
+use crate::error::{Fault, shown};
 
 /// Where users are kept.
 #[derive(Debug, Clone)]
@@ -18,13 +18,13 @@ pub enum Database {
 
 /// What `IMAGES_URL` names.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum ImagesUrl {
+pub(crate) enum ImagesUrl {
     Folder(PathBuf),
     S3(Bucket),
 }
 
 /// What a `sqlite://` or `mongodb://` URL names.
-pub(super) fn database(text: &str) -> Result<Database, Fault> {
+pub(crate) fn database(text: &str) -> Result<Database, Fault> {
     let remedy = "give sqlite:// and a file's path, such as sqlite://data/roster.db or sqlite:///var/lib/roster.db, or a \
          mongodb:// URL";
     match text.split_once("://") {
@@ -51,7 +51,7 @@ pub(super) fn database(text: &str) -> Result<Database, Fault> {
 }
 
 /// A database's name, as MongoDB takes it on every system.
-pub(super) fn database_name(text: &str) -> Result<String, Fault> {
+pub(crate) fn database_name(text: &str) -> Result<String, Fault> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if text.len() <= 63 && text.chars().all(is_name) {
         Ok(text.to_owned())
@@ -62,13 +62,13 @@ pub(super) fn database_name(text: &str) -> Result<String, Fault> {
 }
 
 /// What a `file://` or `s3://` URL names.
-pub(super) fn images(text: &str) -> Result<ImagesUrl, Fault> {
+pub(crate) fn images(text: &str) -> Result<ImagesUrl, Fault> {
     let remedy = "give file:// and a folder's path, such as file://data/images or file:///var/lib/roster/images, or \
          s3://bucket/prefix";
     match text.split_once("://") {
         Some(("file", "")) => Err(Fault::new("is \"file://\", without a path", remedy)),
         Some(("file", path)) => plain_path(text, path, remedy).map(ImagesUrl::Folder),
-        Some(("s3", place)) => s3::bucket(place).map(ImagesUrl::S3),
+        Some(("s3", place)) => bucket::parse(place).map(ImagesUrl::S3),
         other => Err(unknown_scheme(other, remedy)),
     }
 }

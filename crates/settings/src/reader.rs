@@ -3,15 +3,15 @@ use std::ops::RangeInclusive;
 
 use secrecy::SecretString;
 
-use super::error::{Fault, SettingsError, shown};
+use crate::error::{Fault, SettingsError, shown};
 
 /// Reads variables one by one, and says of a wrong one which it is.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+    pub(crate) fn new(lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
         Self { lookup }
     }
 
@@ -25,18 +25,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Without the blanks around it, where it is not empty.
-    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, SettingsError> {
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<String>, SettingsError> {
         let value = self.raw(name)?.map(|value| value.trim().to_owned());
         Ok(value.filter(|value| !value.is_empty()))
     }
 
     /// A secret, exactly as it stands: others may have signed with it.
-    pub(super) fn secret(&self, name: &'static str) -> Result<Option<SecretString>, SettingsError> {
+    pub(crate) fn secret(&self, name: &'static str) -> Result<Option<SecretString>, SettingsError> {
         Ok(self.raw(name)?.map(SecretString::from))
     }
 
     /// What `parse` makes of the value, or of the default.
-    pub(super) fn value<T>(
+    pub(crate) fn value<T>(
         &self,
         name: &'static str,
         default: &str,
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What `parse` makes of the value, where there is one.
-    pub(super) fn optional<T>(
+    pub(crate) fn optional<T>(
         &self,
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, Fault>,
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number in the range.
-    pub(super) fn number(
+    pub(crate) fn number(
         &self,
         name: &'static str,
         default: u32,
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One of the named choices, or the one that is named as the default.
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &self,
         name: &'static str,
         default: &str,
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One of the named choices, where one is made.
-    pub(super) fn optional_choice<T: Copy>(
+    pub(crate) fn optional_choice<T: Copy>(
         &self,
         name: &'static str,
         choices: &[(&str, T)],

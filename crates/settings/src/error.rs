@@ -11,30 +11,30 @@ pub struct SettingsError {
 
 impl SettingsError {
     /// A variable that is wrong.
-    pub(super) fn variable(name: &'static str, fault: Fault) -> Self {
+    pub(crate) fn variable(name: &'static str, fault: Fault) -> Self {
         Self { place: name.to_owned(), fault }
     }
 
     /// A `.env` file that can't be read as a whole.
-    pub(super) fn file(fault: Fault) -> Self {
+    pub(crate) fn file(fault: Fault) -> Self {
         Self { place: ".env".to_owned(), fault }
     }
 
     /// A line of `.env`, counted from 1.
-    pub(super) fn line(number: usize, fault: Fault) -> Self {
+    pub(crate) fn line(number: usize, fault: Fault) -> Self {
         Self { place: format!(".env, line {number},"), fault }
     }
 }
 
 /// What is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     problem: String,
     remedy: String,
 }
 
 impl Fault {
-    pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
     }
 }
@@ -46,7 +46,7 @@ impl fmt::Display for Fault {
 }
 
 /// A value as an error may show it: quoted, on one line, not too long.
-pub(super) fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     const LONGEST: usize = 80;
     match value.char_indices().nth(LONGEST) {
         None => format!("{value:?}"),

@@ -1,19 +1,16 @@
 use std::fmt;
-
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 use url::Url;
 
-use super::error::{Fault, SettingsError, shown};
-use super::location::ImagesUrl;
-use super::reader::Reader;
+use crate::bucket::{self, Bucket};
+use crate::error::{Fault, SettingsError, shown};
+use crate::location::ImagesUrl;
+use crate::reader::Reader;
 
 /// The region that requests to other services than AWS are signed for, unless it is set.
 const REGION_ELSEWHERE: &str = "us-east-1";
-
-/// A prefix may be so long, so that a key after it is one that S3 takes.
-const LONGEST_PREFIX: usize = 512;
 
 /// Where images are stored.
 #[derive(Debug, Clone)]
@@ -32,22 +29,6 @@ pub enum Images {
         /// How it is reached, and where `/profile-upload-s3/` stores.
         s3: S3Settings,
     },
-}
-
-/// A bucket, or what is below a prefix in one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bucket {
-    /// The bucket's name.
-    pub name: String,
-    /// What stands before all keys, without a slash at its end; it may be empty.
-    pub prefix: String,
-}
-
-impl fmt::Display for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slash = if self.prefix.is_empty() { "" } else { "/" };
-        write!(f, "s3://{}{slash}{}", self.name, self.prefix)
-    }
 }
 
 /// S3, where it is used.
@@ -80,12 +61,12 @@ pub struct S3Keys {
 
 impl Images {
     /// Where nothing is stored in S3, the variables of AWS may hold whatever they like.
-    pub(super) fn read(
+    pub(crate) fn read(
         reader: &Reader<'_>,
         url: ImagesUrl,
         public_through_roster: bool,
     ) -> Result<Self, SettingsError> {
-        let bucket = reader.optional("S3_BUCKET", bucket_name)?;
+        let bucket = reader.optional("S3_BUCKET", bucket::name)?;
         let access = Access { public_through_roster, ..Access::read(reader)? };
         match (url, bucket) {
             (ImagesUrl::Folder(_), None) if access.public_url.is_some() => {
@@ -104,7 +85,7 @@ impl Images {
     }
 
     /// That place alone, with what the variables say of S3.
-    pub(super) fn only(reader: &Reader<'_>, url: ImagesUrl) -> Result<Self, SettingsError> {
+    pub(crate) fn only(reader: &Reader<'_>, url: ImagesUrl) -> Result<Self, SettingsError> {
         Ok(match url {
             ImagesUrl::Folder(folder) => Self::Folder { folder, s3: None },
             ImagesUrl::S3(bucket) => Self::S3 { s3: Access::read(reader)?.to(bucket.clone())?, bucket },
@@ -112,7 +93,8 @@ impl Images {
     }
 
     /// S3, where it is set up.
-    pub(crate) const fn s3(&self) -> Option<&S3Settings> {
+    #[must_use]
+    pub const fn s3(&self) -> Option<&S3Settings> {
         match self {
             Self::Folder { s3, .. } => s3.as_ref(),
             Self::S3 { s3, .. } => Some(s3),
@@ -163,21 +145,17 @@ impl Access {
     }
 }
 
-impl Bucket {
-    fn whole(name: String) -> Self {
-        Self { name, prefix: String::new() }
-    }
-}
-
 impl S3Settings {
     /// What stands before an object's key in its public address, in that bucket.
-    pub(crate) fn public_url(&self, bucket: &Bucket) -> String {
+    #[must_use]
+    pub fn public_url(&self, bucket: &Bucket) -> String {
         let public_url = self.public_url.clone().filter(|_| *bucket == self.uploads);
         public_url.unwrap_or_else(|| self.address_at_the_service(&bucket.name))
     }
 
     /// What stands before an image's key in its public address, in that bucket.
-    pub(crate) fn address(&self, bucket: &Bucket) -> String {
+    #[must_use]
+    pub fn address(&self, bucket: &Bucket) -> String {
         let top = self.public_url(bucket);
         // Where Roster answers, it adds the prefix itself.
         let is_ours = self.public_through_roster && self.public_url.is_some() && *bucket == self.uploads;
@@ -196,40 +174,6 @@ impl S3Settings {
         } else {
             format!("https://{bucket}.{host}")
         }
-    }
-}
-
-/// What is after `s3://`: a bucket, and perhaps a prefix.
-pub(super) fn bucket(text: &str) -> Result<Bucket, Fault> {
-    let (name, prefix) = text.split_once('/').unwrap_or((text, ""));
-    let name = bucket_name(name)?;
-    let (prefix, given) = (prefix.strip_suffix('/').unwrap_or(prefix), prefix);
-    let is_plain = |part: &str| {
-        !matches!(part, "" | "." | "..")
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    };
-    if !given.is_empty() && (prefix.len() > LONGEST_PREFIX || !prefix.split('/').all(is_plain)) {
-        let remedy = "give at most 512 letters, digits, -, _ and . with slashes between them, such as \
-                      s3://my-bucket/profile/images";
-        return Err(Fault::new(format!("has the prefix {}, which can't be one", shown(given)), remedy));
-    }
-    Ok(Bucket { name, prefix: prefix.to_owned() })
-}
-
-/// A bucket's name, as AWS has it.
-fn bucket_name(text: &str) -> Result<String, Fault> {
-    let is_outer = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let bytes = text.as_bytes();
-    let is_name = (3..=63).contains(&bytes.len())
-        && bytes.iter().all(|b| is_outer(Some(b)) || matches!(b, b'-' | b'.'))
-        && is_outer(bytes.first())
-        && is_outer(bytes.last())
-        && !text.contains("..");
-    if is_name {
-        Ok(text.to_owned())
-    } else {
-        let remedy = "give 3 to 63 small letters, digits, - and . such as my-bucket";
-        Err(Fault::new(format!("has {}, which can't be the name of a bucket", shown(text)), remedy))
     }
 }
 
@@ -299,8 +243,8 @@ mod tests {
 
     use secrecy::ExposeSecret;
 
-    use super::super::Settings;
     use super::*;
+    use crate::Settings;
 
     fn read(variables: &[(&str, &str)]) -> Result<Option<S3Settings>, String> {
         let settings = Settings::read(|name| {

@@ -187,8 +187,8 @@ fn every_variable_is_known_and_read_in_that_order() {
 
 #[test]
 fn compose_passes_every_variable_on_or_sets_it_itself() {
-    let compose = include_str!("../../../../deploy/compose.yaml");
-    let image = include_str!("../../../../deploy/Dockerfile");
+    let compose = include_str!("../../../deploy/compose.yaml");
+    let image = include_str!("../../../deploy/Dockerfile");
     // The port inside is the default, the bucket is that of IMAGES_URL, and its key has no token.
     let not_passed = ["PORT", "S3_BUCKET", "AWS_SESSION_TOKEN", NOT_READ];
     for name in VARIABLES.into_iter().filter(|name| !not_passed.contains(name)) {
@@ -202,7 +202,7 @@ fn compose_passes_every_variable_on_or_sets_it_itself() {
 
 #[test]
 fn the_example_lists_every_variable_in_that_order() {
-    let example = include_str!("../../../../.env_example");
+    let example = include_str!("../../../.env_example");
     let listed: Vec<_> = example
         .lines()
         .filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='))
@@ -214,7 +214,7 @@ fn the_example_lists_every_variable_in_that_order() {
 
 #[test]
 fn the_manual_explains_every_variable_in_that_order() {
-    let manual = include_str!("../../../../docs/configuration.md");
+    let manual = include_str!("../../../docs/configuration.md");
     let explained: Vec<_> = manual
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
@@ -226,7 +226,7 @@ fn the_manual_explains_every_variable_in_that_order() {
 
 #[test]
 fn the_example_starts_as_it_is_and_with_all_its_comments_removed() {
-    let example = include_str!("../../../../.env_example");
+    let example = include_str!("../../../.env_example");
     let as_it_is = environment::parse(example.as_bytes()).unwrap();
     Settings::read(|name| as_it_is.get(name).map(OsString::from)).unwrap();
 

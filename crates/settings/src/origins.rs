@@ -1,12 +1,12 @@
 use url::Url;
 
-use super::error::{Fault, shown};
+use crate::error::{Fault, shown};
 
 const REMEDY: &str =
     "give origins parted by commas, each as browsers send it: https://app.example.com,http://localhost:3000";
 
 /// The origins of a comma-separated list, as browsers write them.
-pub(super) fn parse(text: &str) -> Result<Vec<String>, Fault> {
+pub(crate) fn parse(text: &str) -> Result<Vec<String>, Fault> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(origin).collect()
 }
 
