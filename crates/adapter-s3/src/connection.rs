@@ -47,8 +47,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// To AWS in that region, or to another service at that URL, where the bucket then is the first part of an object's path.
-    /// Without credentials it is the chain of the AWS SDK that looks for them, when they are needed. Nothing is asked yet.
+    /// To AWS in that region, or to another service at that URL, where the bucket then follows the URL's path, which may end
+    /// in a slash or not. Without credentials it is the chain of the AWS SDK that looks for them, when they are needed. Nothing is asked yet.
     pub async fn new(region: String, endpoint: Option<String>, credentials: Option<Credentials>) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
@@ -85,13 +85,18 @@ impl Connection {
         let shared = loader.load().await;
         let mut config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(endpoint.is_some());
         // Also where there is none: the SDK takes one from variables and profiles of its own, which nobody else knows of.
-        config.set_endpoint_url(endpoint);
+        config.set_endpoint_url(endpoint.map(|url| with_slash(&url)));
         Self { client: Client::from_conf(config.build()) }
     }
 
     pub(crate) const fn client(&self) -> &Client {
         &self.client
     }
+}
+
+/// The SDK appends the bucket to the URL as it is: `/v1` and `images` would become `/v1images`.
+fn with_slash(url: &str) -> String {
+    format!("{}/", url.trim_end_matches('/'))
 }
 
 /// How long a call may take that sends so many bytes.
@@ -145,8 +150,15 @@ mod tests {
         if std::env::var_os(CHILD).is_some() {
             let of_aws = "https://faces.s3.eu-north-1.amazonaws.com/a.png";
             assert_eq!(address_of_an_object(None).await, of_aws);
-            let elsewhere = address_of_an_object(Some("http://127.0.0.1:9000")).await;
-            return assert_eq!(elsewhere, "http://127.0.0.1:9000/faces/a.png");
+            for (url, address) in [
+                ("http://127.0.0.1:9000", "http://127.0.0.1:9000/faces/a.png"),
+                ("http://127.0.0.1:9000/", "http://127.0.0.1:9000/faces/a.png"),
+                ("http://127.0.0.1:9000/v1", "http://127.0.0.1:9000/v1/faces/a.png"),
+                ("https://s3.example.com/storage/v1/s3/", "https://s3.example.com/storage/v1/s3/faces/a.png"),
+            ] {
+                assert_eq!(address_of_an_object(Some(url)).await, address);
+            }
+            return;
         }
         let folder = tempfile::tempdir().unwrap();
         let profiles = folder.path().join("config");

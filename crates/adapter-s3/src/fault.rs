@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     NoAnswer { doing: &'static str, source: Box<dyn Error + Send + Sync> },
     #[error("an object came without its length")]
     NoLength,
+    #[error("an object that nobody has stored is there: is it S3 that answers?")]
+    NotS3,
     #[error("an object came too slowly")]
     Stalled,
     #[error("an object was cut off")]

@@ -57,11 +57,30 @@ impl S3Images {
         }
     }
 
-    /// Tries whether the bucket is there and can be read with these keys.
+    /// Tries whether the bucket can be read with these keys, by an object that nobody has: the answer that it is not there
+    /// needs all that an image needs.
     pub async fn probe(&self) -> Result<(), Unavailable> {
-        // One that nobody has: its lack is answered in full, with all that may be wrong before.
         let key = ImageKey::new(UserId::from_bytes([0; 12]), [0; 16], ImageFormat::Jpeg);
-        self.get(self.object(&key)).await.map(drop)
+        match self.get(self.object(&key)).await? {
+            None => Ok(()),
+            Some(_) => Err(self.unavailable(Fault::NotS3)),
+        }
+    }
+
+    /// Tries in full, by one more request than [`probe`](Self::probe), whether the bucket is there: some services answer for
+    /// an object in a bucket that is not there as for any object that is not there.
+    pub async fn examine(&self) -> Result<(), Unavailable> {
+        self.probe().await?;
+        let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1);
+        match listing.send().await {
+            Ok(_) => Ok(()),
+            // The keys may read objects and not list them, or nothing lists them here. Where they may not list, S3 itself
+            // does not tell that an object is not there, so that the probe has failed before.
+            Err(error) if error.raw_response().is_some_and(|answer| is_refusal(answer.status().as_u16())) => {
+                Ok(())
+            }
+            Err(error) => Err(self.unavailable(Fault::of_sdk("listing", error))),
+        }
     }
 
     fn object(&self, key: &ImageKey) -> String {
@@ -140,6 +159,11 @@ impl ImageStore for S3Images {
             Err(error) => Err(self.unavailable(Fault::of_sdk("removing", error))),
         }
     }
+}
+
+/// Whether an answer says no to the request, and nothing of the bucket.
+const fn is_refusal(status: u16) -> bool {
+    matches!(status, 401 | 403 | 405 | 501)
 }
 
 /// The body of an object that has so many bytes. After a fault there is nothing more.

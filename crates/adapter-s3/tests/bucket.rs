@@ -12,7 +12,7 @@ use roster_domain::values::{ImageFormat, ImageKey};
 use roster_domain_testkit::fixtures::{bytes, image_key, next_user_id, original_image, spool};
 use roster_test_s3::{Mode, TestS3};
 
-use support::{PREFIX, PUBLIC_URL, connection, images};
+use support::{PREFIX, PUBLIC_URL, connection, connection_to, images};
 
 mod support;
 
@@ -98,8 +98,31 @@ async fn a_slow_service_is_waited_for() {
 #[tokio::test]
 async fn a_bucket_that_is_there_passes_the_probe_and_nothing_is_left_of_it() {
     let s3 = TestS3::start();
-    images(&s3).await.probe().await.unwrap();
+    let images = images(&s3).await;
+    images.probe().await.unwrap();
+    images.examine().await.unwrap();
     assert!(s3.objects().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_below_a_path_is_reached_with_and_without_a_slash_at_its_end_and_not_beside_it() {
+    let s3 = TestS3::start_below("/v1");
+    for end in ["", "/"] {
+        let connection = connection_to(format!("{}{end}", s3.url()), s3.config()).await;
+        let images = S3Images::new(&connection, &s3.config().bucket, PREFIX, PUBLIC_URL);
+        images.examine().await.unwrap();
+        let key = image_key(next_user_id());
+        images.put(&key, spool(b"image")).await.unwrap();
+        assert!(images.open(&key).await.unwrap().is_some());
+        assert_eq!(s3.objects().into_keys().collect::<Vec<_>>(), [format!("{PREFIX}/{}", key.as_str())]);
+        images.remove(&key).await.unwrap();
+        assert!(s3.objects().is_empty());
+    }
+    for other in ["", "/v", "/v1images", "/v1/v1"] {
+        let connection = connection_to(format!("http://{}{other}", s3.config().address), s3.config()).await;
+        let images = S3Images::new(&connection, &s3.config().bucket, PREFIX, PUBLIC_URL);
+        images.probe().await.unwrap_err();
+    }
 }
 
 #[tokio::test]

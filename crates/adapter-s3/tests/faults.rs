@@ -9,7 +9,7 @@ use roster_adapter_s3::S3Images;
 use roster_domain::ports::{ImageStore, Unavailable};
 use roster_domain::values::ImageKey;
 use roster_domain_testkit::fixtures::{bytes, image_key, next_user_id, spool};
-use roster_test_s3::{Config, Mode, TestS3};
+use roster_test_s3::{Canned, Config, Mode, TestS3};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -120,6 +120,38 @@ async fn a_bucket_that_is_not_there_is_unavailable_and_not_an_image_that_is_not_
     s3.remove_bucket();
     for told in all_fail(&images).await {
         assert!(told.contains("answered with 404 NoSuchBucket"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_told_of_by_a_service_that_names_only_objects() {
+    const NO_SUCH_KEY: Canned = Canned {
+        status: 404,
+        headers: &[("content-type", "application/xml")],
+        body: b"<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>no</Message></Error>",
+    };
+    let s3 = TestS3::start();
+    let images = images(&s3).await;
+    s3.set_mode(Mode::Instead(NO_SUCH_KEY));
+    images.examine().await.unwrap();
+    s3.remove_bucket();
+    images.probe().await.unwrap();
+    let told = told(&images.examine().await.unwrap_err());
+    assert!(told.contains("listing was answered with 404 NoSuchBucket"), "{told}");
+}
+
+#[tokio::test]
+async fn what_answers_anything_with_anything_is_no_bucket() {
+    let page =
+        |status| Canned { status, headers: &[("content-type", "text/html")], body: b"<html>hello</html>" };
+    let s3 = TestS3::start();
+    let images = images(&s3).await;
+    for (status, why) in [(200, "is it S3 that answers?"), (404, "answered with 404")] {
+        s3.set_mode(Mode::Instead(page(status)));
+        for fault in [images.probe().await, images.examine().await] {
+            let told = told(&fault.unwrap_err());
+            assert!(told.contains(why), "{told}");
+        }
     }
 }
 

@@ -227,7 +227,7 @@ pub(crate) fn examine_folder(folder: &Path) -> Result<(), CompositionError> {
 
 /// Tries a bucket.
 pub(crate) async fn examine_bucket(s3: &S3Settings, bucket: &Bucket) -> Result<(), Unavailable> {
-    OpenBucket::new(&connect_to_s3(s3).await, s3, bucket).store.probe().await
+    OpenBucket::new(&connect_to_s3(s3).await, s3, bucket).store.examine().await
 }
 
 /// Where images are stored.
@@ -317,7 +317,7 @@ async fn try_buckets(buckets: Vec<OpenBucket>) {
     join_all(buckets.iter().map(|OpenBucket { store, .. }| async {
         let name = store.name();
         let name = name.as_str();
-        match store.probe().await {
+        match store.examine().await {
             Ok(()) => tracing::info!(event = "image store answers", store = name, "{name} answers"),
             Err(error) => {
                 let error = Chain(&error);

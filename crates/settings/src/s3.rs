@@ -300,6 +300,8 @@ mod tests {
     #[case(&[("AWS_REGION", "eu-north-1")], "https://faces.s3.eu-north-1.amazonaws.com/a")]
     #[case(&[("AWS_REGION", "cn-north-1")], "https://faces.s3.cn-north-1.amazonaws.com.cn/a")]
     #[case(&[ELSEWHERE], "https://s3.example.com:9000/faces/a")]
+    #[case(&[("AWS_ENDPOINT_URL_S3", "https://example.com/v1/s3")], "https://example.com/v1/s3/faces/a")]
+    #[case(&[("AWS_ENDPOINT_URL_S3", "https://example.com/v1/s3/")], "https://example.com/v1/s3/faces/a")]
     #[case(&[ELSEWHERE, ("S3_PUBLIC_URL", "https://cdn.example/x/")], "https://cdn.example/x/a")]
     fn an_address_is_the_buckets_own_unless_it_is_set(
         #[case] variables: &[(&str, &str)],

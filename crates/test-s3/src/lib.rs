@@ -4,7 +4,9 @@
 //! It runs in the test's own process, on a thread and a port of its own, and ends with its value. Like S3 itself, and unlike
 //! the library that it is made of, it refuses an object for a bucket that is not there.
 
+mod answer;
 mod mode;
+mod path;
 mod server;
 
 use std::collections::BTreeMap;
@@ -18,9 +20,10 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::mode::Modes;
+use crate::path::Below;
 use crate::server::{Port, Running};
 
-pub use crate::mode::Mode;
+pub use crate::mode::{Canned, Mode};
 
 /// How a server is started.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// Where its buckets are. The folder has to be there.
     pub folder: PathBuf,
+    /// What stands before all its paths: empty, or with a slash at its beginning and none at its end.
+    pub path: String,
     /// The bucket that it has.
     pub bucket: String,
     /// The id of the only key that it knows.
@@ -44,6 +49,7 @@ impl Config {
         Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             folder: folder.to_owned(),
+            path: String::new(),
             bucket: "images".to_owned(),
             access_key_id: "roster-test".to_owned(),
             secret_access_key: "a secret of the tests".to_owned(),
@@ -70,9 +76,15 @@ impl TestS3 {
     /// Starts one.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_below("")
+    }
+
+    /// Starts one that is reached below a path, such as `/storage/v1`, and nowhere else. The path is a part of what is signed.
+    #[must_use]
+    pub fn start_below(path: &str) -> Self {
         let folder =
             tempfile::Builder::new().prefix("roster-test-s3-").tempdir().expect("a temporary folder");
-        let mut config = Config::local(folder.path());
+        let mut config = Config { path: path.to_owned(), ..Config::local(folder.path()) };
         let modes = Modes::default();
         let port = Port::reserve(config.address).expect("a free port");
         config.address = port.address().expect("the port's number");
@@ -83,7 +95,7 @@ impl TestS3 {
     /// Where it is: what `AWS_ENDPOINT_URL_S3` is set to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.config.address)
+        format!("http://{}{}", self.config.address, self.config.path)
     }
 
     /// Its bucket and its keys.
@@ -135,6 +147,13 @@ impl TestS3 {
         found
     }
 
+    /// Puts other content in the place of an object's, past the server.
+    pub fn overwrite(&self, key: &str, content: &[u8]) {
+        let path = self.bucket().join(key);
+        assert!(path.is_file(), "no object {key}");
+        fs::write(path, content).expect("an object that is written");
+    }
+
     /// Removes the bucket with all that it holds.
     pub fn remove_bucket(&self) {
         fs::remove_dir_all(self.bucket()).expect("a bucket that is removed");
@@ -154,6 +173,7 @@ impl TestS3 {
 pub struct Server {
     listener: TcpListener,
     service: S3Service,
+    below: Below,
 }
 
 impl Server {
@@ -163,7 +183,8 @@ impl Server {
     /// Where the folder is not there or the address is not free.
     pub fn bind(config: &Config) -> io::Result<Self> {
         let service = server::service(config)?;
-        Ok(Self { listener: Port::reserve(config.address)?.listen()?, service })
+        let listener = Port::reserve(config.address)?.listen()?;
+        Ok(Self { listener, service, below: server::below(config) })
     }
 
     /// Where it listens.
@@ -176,6 +197,6 @@ impl Server {
 
     /// Answers for as long as this is awaited.
     pub async fn serve(self) {
-        server::serve(self.listener, self.service, Modes::default()).await;
+        server::serve(self.listener, self.service, self.below, Modes::default()).await;
     }
 }

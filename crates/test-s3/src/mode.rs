@@ -20,6 +20,23 @@ pub enum Mode {
     HangingInUploads,
     /// It waits so long before each request and each piece of what is uploaded.
     Slow(Duration),
+    /// It sends objects whole, but not their length first, as a proxy before it may.
+    WithoutLength,
+    /// It sends half of each object, not its length first, and closes the connection.
+    CutOff,
+    /// It answers so whoever reads an object, whatever object that is, and all else as it should.
+    Instead(Canned),
+}
+
+/// An answer that has nothing to do with the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canned {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, but for the length.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Its body.
+    pub body: &'static [u8],
 }
 
 /// The mode, and how many requests hang by it.
@@ -43,6 +60,10 @@ impl Modes {
     #[expect(clippy::expect_used, reason = "the sender lives as long as this")]
     pub(crate) async fn hangs(&self) {
         self.hanging.subscribe().wait_for(|hanging| *hanging > 0).await.expect("its sender lives");
+    }
+
+    pub(crate) fn now(&self) -> Mode {
+        *self.mode.borrow()
     }
 
     /// Waits for as long as the mode asks for before a request is looked at.

@@ -22,7 +22,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::Config;
-use crate::mode::{Modes, Upload};
+use crate::answer::{canned, reads_object, sent};
+use crate::mode::{Canned, Mode, Modes, Upload};
+use crate::path::Below;
 
 /// How many connections may wait to be taken.
 const BACKLOG: u32 = 1024;
@@ -69,12 +71,12 @@ impl Running {
             port.listen()?
         };
         let socket = listener.as_fd().try_clone_to_owned()?;
-        let (service, modes) = (service(config)?, modes.clone());
+        let (service, below, modes) = (service(config)?, below(config), modes.clone());
         let (end, ended) = oneshot::channel();
         let thread = thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = serve(listener, service, modes) => {}
+                    () = serve(listener, service, below, modes) => {}
                     _ = ended => {}
                 }
             });
@@ -110,19 +112,33 @@ pub(crate) fn service(config: &Config) -> io::Result<S3Service> {
     Ok(service.build())
 }
 
+/// The path of that configuration.
+pub(crate) fn below(config: &Config) -> Below {
+    Below { path: config.path.clone(), secret: config.secret_access_key.clone() }
+}
+
+/// What is answered beside the path, as by a proxy that has nothing there.
+const NOT_FOUND: Canned =
+    Canned { status: 404, headers: &[("content-type", "text/html")], body: b"<html>not found</html>" };
+
 /// Takes connections, and answers them; they end with this future.
-pub(crate) async fn serve(listener: TcpListener, service: S3Service, modes: Modes) {
+pub(crate) async fn serve(listener: TcpListener, service: S3Service, below: Below, modes: Modes) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
-                let (service, modes) = (service.clone(), modes.clone());
+                let (service, below, modes) = (service.clone(), below.clone(), modes.clone());
                 let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let (service, modes) = (service.clone(), modes.clone());
+                    let (service, below, modes) = (service.clone(), below.clone(), modes.clone());
                     async move {
                         modes.before_request().await;
+                        let Some(request) = below.strip(request) else { return Ok(canned(NOT_FOUND)) };
+                        let mode = if reads_object(&request) { modes.now() } else { Mode::Well };
+                        if let Mode::Instead(answer) = mode {
+                            return Ok(canned(answer));
+                        }
                         let request = request.map(|body| Body::http_body_unsync(Upload::new(body, modes)));
-                        service.call(request).await
+                        service.call(request).await.map(|answer| sent(answer, mode))
                     }
                 });
                 let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
