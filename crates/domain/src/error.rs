@@ -1,4 +1,6 @@
-use crate::ports::{HashError, ProcessError, Unavailable};
+use std::time::Duration;
+
+use crate::ports::{HashError, NoRoom, ProcessError, Unavailable};
 use crate::values::{UserId, Username};
 
 /// Why a use case refused, in the words of the domain. What a client is told of it is the business of the HTTP layer.
@@ -58,6 +60,12 @@ pub enum Error {
     /// No such store of images is configured.
     #[error("the image store is not configured")]
     NoImageStore,
+    /// This client, or this user, has asked for too much: later, perhaps.
+    #[error("too many requests of one client or user")]
+    TooManyRequests {
+        /// After how long it may ask again.
+        retry_after: Duration,
+    },
     /// Too much is waiting: later, perhaps.
     #[error("too many requests wait")]
     Overloaded,
@@ -78,12 +86,25 @@ impl From<HashError> for Error {
     }
 }
 
+/// After how long a user whose uploads take too much room may try again: about as long as one takes.
+const ROOM_AFTER: Duration = Duration::from_secs(5);
+
+impl From<NoRoom> for Error {
+    fn from(error: NoRoom) -> Self {
+        match error {
+            NoRoom::ForAll => Self::Overloaded,
+            NoRoom::ForUser => Self::TooManyRequests { retry_after: ROOM_AFTER },
+        }
+    }
+}
+
 impl From<ProcessError> for Error {
     fn from(error: ProcessError) -> Self {
         match error {
             ProcessError::UnknownFormat => Self::UnknownImageFormat,
             ProcessError::Damaged => Self::DamagedImage,
             ProcessError::TooManyPixels { allowed } => Self::TooManyPixels { allowed },
+            ProcessError::NoRoom(error) => error.into(),
             ProcessError::Overloaded => Self::Overloaded,
             ProcessError::Unavailable(error) => Self::Unavailable(error),
         }

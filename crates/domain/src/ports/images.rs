@@ -1,11 +1,8 @@
-use std::fs::File;
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-use super::Unavailable;
+use super::{NoRoom, Spool, Unavailable};
 use crate::entities::Change;
 use crate::values::{ImageFormat, ImageKey, ImageRef, OriginalImage, StoreName, Timestamp, UserId};
 
@@ -37,33 +34,6 @@ pub trait ImageStore: Send + Sync {
 
     /// Removes an image; one that is not there is removed already.
     async fn remove(&self, key: &ImageKey) -> Result<(), Unavailable>;
-}
-
-/// A finished upload in a file that has no name: it goes with its last handle, also when the process dies.
-#[derive(Debug, Clone)]
-pub struct Spool {
-    file: Arc<File>,
-    length: u64,
-}
-
-impl Spool {
-    /// A file that holds so many bytes.
-    #[must_use]
-    pub fn new(file: File, length: u64) -> Self {
-        Self { file: Arc::new(file), length }
-    }
-
-    /// The file. Its position is shared by all handles: whoever reads it seeks first.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// How many bytes it holds.
-    #[must_use]
-    pub const fn length(&self) -> u64 {
-        self.length
-    }
 }
 
 /// An image that is being read.
@@ -139,6 +109,7 @@ pub trait ImageProcessor: Send + Sync {
     /// - MUST tell from its first bytes what an image takes to decode, and refuse one that takes more than there is for all
     ///   before it is decoded. Others MUST wait until there is enough.
     /// - MUST NOT work on the caller's thread, and MUST answer in bounded time.
+    /// - What is made MUST hold the upload's share of the room for spools, which MUST have grown where it is the larger one.
     async fn process(&self, image: Spool) -> Result<ProcessedImage, ProcessError>;
 }
 
@@ -166,6 +137,9 @@ pub enum ProcessError {
         /// How many pixels an image that is written in the same way may have.
         allowed: u64,
     },
+    /// What is made of it has no room beside the other uploads.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// Others were in the way for too long.
     #[error("too many images wait")]
     Overloaded,

@@ -12,6 +12,7 @@
 mod accounts;
 mod hasher;
 mod images;
+mod spool;
 mod system;
 mod tokens;
 mod trash;
@@ -21,8 +22,9 @@ pub use accounts::{AccountArchive, ImportError};
 pub use hasher::{HashError, PasswordHasher, Verdict};
 pub use images::{
     ImageChunks, ImageProcessor, ImageRemovals, ImageStore, PendingRemoval, ProcessError, ProcessedImage,
-    Spool, StoredImage,
+    StoredImage,
 };
+pub use spool::{NoRoom, Spool, SpoolBudget, SpoolLimits, SpoolShare};
 pub use system::{Clock, Ids};
 pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
 pub use trash::{PurgeError, RestoreError, Trash, TrashError, Trashed};

@@ -1,8 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Roster;
 use crate::Error;
-use crate::ports::{AccessClaims, SetImageError, Spool, Unavailable};
+use crate::ports::{AccessClaims, ImageStore, SetImageError, Spool, Unavailable};
 use crate::values::{ImageKey, ImageRef, ProfileImage, RequestId};
 
 /// How long an image may take from its reservation to its commit. Past that it is removed, so it is far more than any
@@ -19,6 +20,22 @@ pub enum UploadTarget {
 }
 
 impl Roster {
+    /// Whether that caller may upload an image there: to be asked before any of it is read.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] for a caller who is gone or whose session has ended; [`Error::NoImageStore`].
+    pub async fn admit_upload(&self, claims: AccessClaims, target: UploadTarget) -> Result<(), Error> {
+        self.caller(claims, None).await?;
+        self.upload_store(target).map(drop)
+    }
+
+    fn upload_store(&self, target: UploadTarget) -> Result<&Arc<dyn ImageStore>, Error> {
+        match target {
+            UploadTarget::Default => Ok(&self.ports.images),
+            UploadTarget::S3 => self.ports.s3_images.as_ref().ok_or(Error::NoImageStore),
+        }
+    }
+
     /// Makes a clean image of an uploaded file the caller's profile image; the one before goes.
     ///
     /// First the promise to remove it is kept, then the image, then the user's reference, which takes the promise back: a
@@ -31,10 +48,7 @@ impl Roster {
         request: RequestId,
     ) -> Result<ImageRef, Error> {
         let (caller, _) = self.caller(claims, None).await?;
-        let store = match target {
-            UploadTarget::Default => &self.ports.images,
-            UploadTarget::S3 => self.ports.s3_images.as_ref().ok_or(Error::NoImageStore)?,
-        };
+        let store = self.upload_store(target)?;
         let processed = self.ports.processor.process(file).await?;
 
         let key = ImageKey::new(caller.id, self.ports.ids.image_name(), processed.format);
@@ -62,7 +76,7 @@ mod tests {
     use super::super::testing::{ANN, CLAIMS, EPOCH, NOW, REQUEST, World, image, spool, unavailable, user};
     use super::*;
     use crate::entities::User;
-    use crate::ports::{CallerAnswer, PendingRemoval, ProcessError, ProcessedImage};
+    use crate::ports::{CallerAnswer, NoRoom, PendingRemoval, ProcessError, ProcessedImage};
     use crate::values::{ImageFormat, Role};
 
     /// What is made of an upload: 7 bytes.
@@ -120,6 +134,31 @@ mod tests {
         world.images.expect_remove().withf(|key| *key == image(1).key).times(1).returning(|_| Ok(()));
         world.removals.expect_done().times(1).returning(|_| Ok(()));
         upload(world, UploadTarget::Default).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_is_gone_or_asks_for_a_store_that_is_not_there_is_not_admitted() {
+        let admit = |world: World, target| async move { world.roster().admit_upload(CLAIMS, target).await };
+        admit(World::with_caller(Role::Regular), UploadTarget::Default).await.unwrap();
+        let no_store = admit(World::with_caller(Role::Regular), UploadTarget::S3).await;
+        assert!(matches!(no_store, Err(Error::NoImageStore)));
+        for target in [UploadTarget::Default, UploadTarget::S3] {
+            let mut world = World::new();
+            let gone = || CallerAnswer { caller: None, epoch: EPOCH, session_lives: true, named: None };
+            world.users.expect_caller().returning(move |_, _| Ok(gone()));
+            assert!(matches!(admit(world, target).await, Err(Error::NotAuthenticated)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_has_no_room_is_the_users_fault_or_load() {
+        for (no_room, is_own) in [(NoRoom::ForUser, true), (NoRoom::ForAll, false)] {
+            let mut world = World::with_caller(Role::Regular);
+            world.processor.expect_process().returning(move |_| Err(no_room.into()));
+            let error = upload(world, UploadTarget::Default).await.unwrap_err();
+            assert_eq!(matches!(error, Error::TooManyRequests { .. }), is_own, "{error:?}");
+            assert_eq!(matches!(error, Error::Overloaded), !is_own, "{error:?}");
+        }
     }
 
     #[tokio::test]
