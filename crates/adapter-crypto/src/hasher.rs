@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::rand::{SecureRandom, SystemRandom};
+use roster_bcrypt_lanes::Cost;
 use roster_domain::ports::{HashError, PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
-use tokio::time::Instant;
 
 use crate::pool::Pool;
-use crate::scheme;
+use crate::scheme::{self, Check, Hash};
 
 /// How long a password waits for a place in a full queue. Clients that ask again at once then do so once a second instead of
 /// thousands of times, which would leave the hashing no processor.
@@ -19,11 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct HasherConfig {
     /// The cost of new hashes, 4 to 16; each takes twice the time of the one below.
     pub cost: u32,
-    /// How many passwords may wait, besides one for each thread. What finds the queue full waits a second for a place in it.
+    /// How many passwords may wait, besides those that are hashed. What finds the queue full waits a second for a place in it.
     pub queue: usize,
     /// How long one may take, waiting included.
     pub deadline: Duration,
-    /// How many are hashed at once.
+    /// How many threads hash, each of which takes up to three passwords at once.
     pub threads: NonZero<usize>,
 }
 
@@ -38,7 +38,8 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// Hashes passwords with bcrypt, on threads of its own, one for each that may be hashed at once.
+/// Hashes passwords with bcrypt, on threads of its own. A thread hashes up to three at once, which together take little
+/// longer than one; a password that is alone is hashed as fast as it can be.
 ///
 /// Hashes are plain bcrypt, `$2b$`, for passwords of less than 72 bytes without a NUL, and passlib's `$bcrypt-sha256$v=2`
 /// for all others. Those of earlier systems, `$2a$` and `$2y$`, are read as well; a plain hash is compared with the first
@@ -46,7 +47,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct BcryptHasher {
     pool: Pool,
-    cost: u32,
+    cost: Cost,
     random: SystemRandom,
 }
 
@@ -58,9 +59,7 @@ impl BcryptHasher {
     /// Starts the threads. They end when the hasher is dropped.
     pub fn start(config: HasherConfig) -> Result<Self, StartError> {
         let HasherConfig { cost, queue, deadline, threads } = config;
-        if !scheme::COSTS.contains(&cost) {
-            return Err(StartError::Cost(cost));
-        }
+        let cost = scheme::cost(cost).ok_or(StartError::Cost(cost))?;
         let pool = Pool::start(threads, queue, PATIENCE, deadline).map_err(StartError::Thread)?;
         Ok(Self { pool, cost, random: SystemRandom::new() })
     }
@@ -72,41 +71,13 @@ impl BcryptHasher {
     }
 }
 
-/// That the password matches, and its hash as we make it today.
-fn renewed(password: &Password, cost: u32, salt: [u8; 16]) -> Verdict {
-    match scheme::hash(password, cost, salt) {
-        Ok(hash) => Verdict::MatchOutdated(hash),
-        Err(error) => {
-            tracing::error!(event = "password not hashed anew", %error);
-            Verdict::Match
-        }
-    }
-}
-
 #[async_trait]
 impl PasswordHasher for BcryptHasher {
     async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
-        let salt = self.salt()?;
-        let cost = self.cost;
-        let hash = self.pool.run(move |_| scheme::hash(&password, cost, salt)).await?;
-        hash.map_err(|error| HashError::Failed(Box::new(error)))
+        self.pool.run(Hash::new(password, self.cost, self.salt()?)).await
     }
 
     async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError> {
-        let salt = self.salt()?;
-        let cost = self.cost;
-        let check = move |end| {
-            let began = Instant::now();
-            match scheme::verify(&password, hash.as_ref(), cost) {
-                scheme::Verdict::Mismatch => Verdict::Mismatch,
-                scheme::Verdict::Match => Verdict::Match,
-                scheme::Verdict::MatchOutdated { times } => {
-                    // Here and now, not in the queue again. Where that may take too long, the next log-in will do.
-                    let in_time = Instant::now() + began.elapsed() * times * 2 < end;
-                    if in_time { renewed(&password, cost, salt) } else { Verdict::Match }
-                }
-            }
-        };
-        self.pool.run(check).await
+        self.pool.run(Check::new(password, hash.as_ref(), self.cost, self.salt()?)).await
     }
 }

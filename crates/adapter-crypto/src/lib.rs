@@ -7,6 +7,7 @@ mod pool;
 mod provider;
 mod scheme;
 mod tokens;
+mod work;
 
 pub use hasher::{BcryptHasher, HasherConfig, StartError};
 pub use tokens::JwtTokens;

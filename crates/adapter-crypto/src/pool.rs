@@ -1,23 +1,22 @@
-//! A fixed number of threads for work that takes long, and a bounded queue before them.
+//! A bounded queue before the threads that hash.
 //!
 //! The threads have the priority of all others. Where `wrk -t1 -c32 /health` keeps the others busy and 64 clients log in
 //! (two cores, cost 12), it gets 72 % of its rate without the log-ins, and 2.8 of 7.9 log-ins a second remain. With the
 //! threads at nice 10 (`renice -n 10 -p` for each) it gets 94 %, but 0.2 log-ins remain: whoever keeps the others busy would
 //! stop the hashing. Without wrk, a `/health` now and then has a p99 of 3.6 ms and 1.1 ms.
 
+use std::io;
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{io, thread};
 
 use crossbeam_channel::Sender;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use roster_domain::ports::HashError;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-type Job = Box<dyn FnOnce() + Send>;
+use crate::work::{self, Job, LANES, Raw, Step, Work};
 
 /// The threads end when the pool is dropped and what they are at is done.
 ///
@@ -26,9 +25,9 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(crate) struct Pool {
     /// How many may wait for the threads, those included that are worked for. Who finds no place waits a moment for one.
     places: Semaphore,
-    /// In the order of their asking: one for each thread's work, and one for what it is to begin next.
+    /// In the order of their asking: one for each lane of each thread, and one for what a thread is to begin next.
     turns: Arc<Semaphore>,
-    jobs: Sender<Job>,
+    jobs: Sender<Box<dyn Job>>,
     patience: Duration,
     deadline: Duration,
     meters: Meters,
@@ -90,27 +89,18 @@ impl Pool {
         deadline: Duration,
     ) -> io::Result<Self> {
         // Nothing waits in the channel but what has a turn.
-        let (jobs, waiting) = crossbeam_channel::unbounded::<Job>();
-        for number in 0..threads.get() {
-            let waiting = waiting.clone();
-            thread::Builder::new().name(format!("hash-{number}")).spawn(move || {
-                for job in waiting {
-                    // Whoever waits for a job that panicked learns of it: its answer is dropped.
-                    let _ = catch_unwind(AssertUnwindSafe(job));
-                }
-            })?;
-        }
-        let places = Semaphore::new(threads.get().saturating_add(queue).min(Semaphore::MAX_PERMITS));
-        let turns = Arc::new(Semaphore::new(2 * threads.get()));
+        let (jobs, waiting) = crossbeam_channel::unbounded();
+        work::start(threads.get(), &waiting)?;
+        let lanes = threads.get().saturating_mul(LANES);
+        let at_most = |permits: usize| permits.min(Semaphore::MAX_PERMITS);
+        let places = Semaphore::new(at_most(lanes.saturating_add(queue)));
+        let turns = Arc::new(Semaphore::new(at_most(lanes.saturating_add(threads.get()))));
         Ok(Self { places, turns, jobs, patience, deadline, meters: Meters::new() })
     }
 
-    /// Does the work on one of the threads, and tells it when its time is over. It is not begun any more where nobody waits
-    /// for it or that is past.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(Instant) -> T + Send + 'static,
-    ) -> Result<T, HashError> {
+    /// Does the work on one of the threads, and tells it when its time is over. It is not begun where nobody waits for it
+    /// or that is past, and given up when nobody waits for it any more.
+    pub(crate) async fn run<W: Work>(&self, work: W) -> Result<W::Answer, HashError> {
         let done = self.run_in_turn(work).await;
         if matches!(done, Err(HashError::Overloaded)) {
             self.meters.refused.increment(1);
@@ -118,10 +108,7 @@ impl Pool {
         done
     }
 
-    async fn run_in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(Instant) -> T + Send + 'static,
-    ) -> Result<T, HashError> {
+    async fn run_in_turn<W: Work>(&self, work: W) -> Result<W::Answer, HashError> {
         let now = Instant::now();
         let waiting = Waiting::begin(&self.meters.waiting);
         let Meters { wait, run, .. } = self.meters.clone();
@@ -137,27 +124,83 @@ impl Pool {
             Err(_elapsed) => return Err(HashError::Overloaded),
         };
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(move || {
-            let _turn = turn;
-            drop(waiting);
-            if answer.is_closed() {
-                return;
-            }
-            let began = Instant::now();
-            wait.record(began - now);
-            let result = if began >= end { Err(HashError::Overloaded) } else { Ok(work(end)) };
-            if result.is_ok() {
-                run.record(began.elapsed());
-            }
-            // Nobody takes the answer where the caller has given up meanwhile.
-            let _ = answer.send(result);
-        });
-        self.jobs.send(job).map_err(|_| HashError::Failed(Box::new(NoThreads)))?;
+        let errand = Errand {
+            work,
+            answer: Some(answer),
+            waiting: Some(waiting),
+            asked: now,
+            began: now,
+            end,
+            wait,
+            run,
+            _turn: turn,
+        };
+        self.jobs.send(Box::new(errand)).map_err(|_| HashError::Failed(Box::new(NoThreads)))?;
         match timeout_at(end, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_dropped)) => Err(HashError::Failed(Box::new(Panicked))),
             Err(_elapsed) => Err(HashError::Overloaded),
         }
+    }
+}
+
+/// A work that has its turn.
+struct Errand<W: Work> {
+    work: W,
+    /// Whoever waits for the answer, until it is sent.
+    answer: Option<oneshot::Sender<Result<W::Answer, HashError>>>,
+    waiting: Option<Waiting>,
+    asked: Instant,
+    began: Instant,
+    end: Instant,
+    wait: Histogram,
+    run: Histogram,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl<W: Work> Errand<W> {
+    fn follow(&mut self, step: Step<W::Answer>) -> Option<Raw> {
+        match step {
+            Step::Hash(raw) => Some(raw),
+            Step::Done(answer) => {
+                self.run.record(self.began.elapsed());
+                self.answer(Ok(answer));
+                None
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Result<W::Answer, HashError>) {
+        if let Some(waits) = self.answer.take() {
+            // Nobody takes it where the caller has given up meanwhile.
+            let _ = waits.send(answer);
+        }
+    }
+}
+
+impl<W: Work> Job for Errand<W> {
+    fn begin(&mut self) -> Option<Raw> {
+        self.waiting = None;
+        if !self.is_wanted() {
+            return None;
+        }
+        self.began = Instant::now();
+        self.wait.record(self.began - self.asked);
+        if self.began >= self.end {
+            self.answer(Err(HashError::Overloaded));
+            return None;
+        }
+        let step = self.work.begin(self.end);
+        self.follow(step)
+    }
+
+    fn go_on(&mut self, hash: [u8; 24]) -> Option<Raw> {
+        let step = self.work.go_on(hash);
+        self.follow(step)
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| !answer.is_closed())
     }
 }
 
@@ -167,6 +210,8 @@ mod tests {
     use std::future::ready;
     use std::pin::pin;
     use std::sync::mpsc;
+
+    use roster_bcrypt_lanes::Cost;
 
     use super::*;
 
@@ -180,23 +225,103 @@ mod tests {
         Pool::start(NonZero::<usize>::MIN, queue, patience, deadline).unwrap()
     }
 
+    /// Work without a bcrypt.
+    struct AtOnce<F>(Option<F>);
+
+    impl<T: Send + 'static, F: FnOnce(Instant) -> T + Send + 'static> Work for AtOnce<F> {
+        type Answer = T;
+
+        fn begin(&mut self, end: Instant) -> Step<T> {
+            Step::Done(self.0.take().unwrap()(end))
+        }
+
+        fn go_on(&mut self, _hash: [u8; 24]) -> Step<T> {
+            unreachable!("nothing was to be hashed")
+        }
+    }
+
+    fn at_once<T: Send + 'static>(work: impl FnOnce(Instant) -> T + Send + 'static) -> impl Work<Answer = T> {
+        AtOnce(Some(work))
+    }
+
+    /// Hashes over and over until it is told what to answer, or to panic.
+    struct OverAndOver(mpsc::Receiver<&'static str>);
+
+    impl Work for OverAndOver {
+        type Answer = &'static str;
+
+        fn begin(&mut self, _end: Instant) -> Step<&'static str> {
+            Step::Hash(Raw::of_nobody(Cost::MIN))
+        }
+
+        fn go_on(&mut self, _hash: [u8; 24]) -> Step<&'static str> {
+            match self.0.try_recv() {
+                Ok("panic") => panic!("expected by this test"),
+                Ok(answer) => Step::Done(answer),
+                Err(_) => Step::Hash(Raw::of_nobody(Cost::MIN)),
+            }
+        }
+    }
+
+    fn over_and_over() -> (mpsc::Sender<&'static str>, OverAndOver) {
+        let (tell, told) = mpsc::channel();
+        (tell, OverAndOver(told))
+    }
+
+    /// Hashes once.
+    struct Once;
+
+    impl Work for Once {
+        type Answer = [u8; 24];
+
+        fn begin(&mut self, _end: Instant) -> Step<[u8; 24]> {
+            Step::Hash(Raw::of_nobody(Cost::MIN))
+        }
+
+        fn go_on(&mut self, hash: [u8; 24]) -> Step<[u8; 24]> {
+            Step::Done(hash)
+        }
+    }
+
+    fn hash_of_nobody() -> [u8; 24] {
+        bcrypt::bcrypt(Cost::MIN.get(), [0; 16], b"\0")
+    }
+
+    /// Keeps a whole thread busy.
+    struct Blocks {
+        entered: Option<oneshot::Sender<()>>,
+        may_go_on: mpsc::Receiver<()>,
+    }
+
+    impl Job for Blocks {
+        fn begin(&mut self) -> Option<Raw> {
+            self.entered.take().unwrap().send(()).unwrap();
+            self.may_go_on.recv().unwrap();
+            None
+        }
+
+        fn go_on(&mut self, _hash: [u8; 24]) -> Option<Raw> {
+            unreachable!("nothing was to be hashed")
+        }
+
+        fn is_wanted(&self) -> bool {
+            true
+        }
+    }
+
     /// Keeps the pool's thread busy, under no deadline and in nobody's place, until told to go on.
     async fn occupy(pool: &Pool) -> mpsc::Sender<()> {
         let (entered, has_entered) = oneshot::channel();
         let (go_on, may_go_on) = mpsc::channel();
-        let work = move || {
-            entered.send(()).unwrap();
-            may_go_on.recv().unwrap();
-        };
-        pool.jobs.send(Box::new(work)).unwrap();
+        pool.jobs.send(Box::new(Blocks { entered: Some(entered), may_go_on })).unwrap();
         has_entered.await.unwrap();
         go_on
     }
 
     /// Work that tells whether it was done, and, when dropped without that, that it was not.
-    fn traced() -> (impl FnOnce(Instant) + Send, oneshot::Receiver<()>) {
+    fn traced() -> (impl Work<Answer = ()>, oneshot::Receiver<()>) {
         let (done, was_done) = oneshot::channel();
-        (move |_| done.send(()).unwrap(), was_done)
+        (at_once(move |_| done.send(()).unwrap()), was_done)
     }
 
     /// Lets a future run until it has to wait.
@@ -210,47 +335,54 @@ mod tests {
     async fn beyond_a_full_queue_work_is_refused_when_its_patience_ends() {
         let pool = one_thread_with_patience(1, Duration::from_millis(10), AMPLE);
         let go_on = occupy(&pool).await;
-        let mut first = pin!(pool.run(|_| "first"));
-        let mut second = pin!(pool.run(|_| "second"));
-        assert!(poll_once!(first).is_none() && poll_once!(second).is_none());
+        let mut waiting: Vec<_> =
+            (0..=LANES).map(|number| Box::pin(pool.run(at_once(move |_| number)))).collect();
+        for work in &mut waiting {
+            assert!(poll_once!(*work).is_none());
+        }
 
-        assert!(matches!(pool.run(|_| "refused").await, Err(HashError::Overloaded)));
+        assert!(matches!(pool.run(at_once(|_| "refused")).await, Err(HashError::Overloaded)));
 
         go_on.send(()).unwrap();
-        assert_eq!((first.await.unwrap(), second.await.unwrap()), ("first", "second"));
+        for (number, work) in waiting.into_iter().enumerate() {
+            assert_eq!(work.await.unwrap(), number);
+        }
     }
 
     #[tokio::test]
     async fn whoever_waits_for_a_place_gets_the_next_that_is_free_in_the_order_of_their_asking() {
         let pool = one_thread_with_patience(0, AMPLE, AMPLE);
         let go_on = occupy(&pool).await;
-        let mut first = Box::pin(pool.run(|_| "first"));
-        let mut gone = Box::pin(pool.run(|_| "gone"));
-        let mut second = pin!(pool.run(|_| "second"));
-        let mut third = pin!(pool.run(|_| "third"));
-        assert!(poll_once!(first).is_none() && poll_once!(gone).is_none());
-        assert!(poll_once!(second).is_none() && poll_once!(third).is_none());
+        let mut places: Vec<_> = (0..LANES).map(|_| Box::pin(pool.run(at_once(|_| ())))).collect();
+        for work in &mut places {
+            assert!(poll_once!(*work).is_none());
+        }
+        let mut gone = Box::pin(pool.run(at_once(|_| "gone")));
+        let mut second = pin!(pool.run(at_once(|_| "second")));
+        let mut third = pin!(pool.run(at_once(|_| "third")));
+        assert!(poll_once!(gone).is_none() && poll_once!(second).is_none() && poll_once!(third).is_none());
         drop(gone);
-        drop(first);
+        drop(places.pop());
         go_on.send(()).unwrap();
         assert!(poll_once!(third).is_none(), "it is the second's turn");
+        drop(places);
         assert_eq!((second.await.unwrap(), third.await.unwrap()), ("second", "third"));
     }
 
     #[tokio::test]
     async fn whoever_stops_to_wait_frees_their_place_at_once_wherever_it_is() {
         const QUEUE: usize = 5;
-        let nothing = |_: Instant| ();
+        let nothing = || at_once(|_| ());
         let pool = one_thread(QUEUE, AMPLE);
         let go_on = occupy(&pool).await;
-        let mut waiting: Vec<_> = (0..=QUEUE).map(|_| Box::pin(pool.run(nothing))).collect();
+        let mut waiting: Vec<_> = (0..LANES + QUEUE).map(|_| Box::pin(pool.run(nothing()))).collect();
         for work in &mut waiting {
             assert!(poll_once!(*work).is_none());
         }
-        for place in 0..=QUEUE {
-            assert!(matches!(pool.run(nothing).await, Err(HashError::Overloaded)));
+        for place in 0..LANES + QUEUE {
+            assert!(matches!(pool.run(nothing()).await, Err(HashError::Overloaded)));
             drop(waiting.remove(place));
-            waiting.insert(place, Box::pin(pool.run(nothing)));
+            waiting.insert(place, Box::pin(pool.run(nothing())));
             assert!(poll_once!(waiting[place]).is_none());
         }
         // Nothing of those that have gone is in the way of the others, who all have their turn.
@@ -258,6 +390,53 @@ mod tests {
         for work in waiting {
             work.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn what_takes_less_does_not_wait_for_what_takes_more() {
+        let pool = one_thread(1, AMPLE);
+        let (tells, mut long): (Vec<_>, Vec<_>) =
+            (1..LANES).map(|_| over_and_over()).map(|(tell, work)| (tell, Box::pin(pool.run(work)))).unzip();
+        for work in &mut long {
+            assert!(poll_once!(*work).is_none());
+        }
+        // One after the other in the last lane, while the others go on.
+        for _ in 0..3 {
+            assert_eq!(pool.run(Once).await.unwrap(), hash_of_nobody());
+        }
+        for (tell, work) in tells.into_iter().zip(long) {
+            tell.send("done").unwrap();
+            assert_eq!(work.await.unwrap(), "done");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_to_wait_while_they_are_hashed_leaves_their_lane_to_the_next() {
+        let pool = one_thread(1, AMPLE);
+        let (tells, mut long): (Vec<_>, Vec<_>) =
+            (0..LANES).map(|_| over_and_over()).map(|(tell, work)| (tell, Box::pin(pool.run(work)))).unzip();
+        for work in &mut long {
+            assert!(poll_once!(*work).is_none());
+        }
+        let mut next = pin!(pool.run(Once));
+        assert!(poll_once!(next).is_none());
+        drop(long.remove(1));
+        assert_eq!(next.await.unwrap(), hash_of_nobody());
+        drop((tells, long));
+        assert_eq!(pool.run(Once).await.unwrap(), hash_of_nobody());
+    }
+
+    #[tokio::test]
+    async fn a_panic_amidst_its_hashes_fails_its_own_caller_and_no_other() {
+        let pool = one_thread(1, AMPLE);
+        let (tell_one, one) = over_and_over();
+        let (tell_other, other) = over_and_over();
+        let (mut one, mut other) = (pin!(pool.run(one)), pin!(pool.run(other)));
+        assert!(poll_once!(one).is_none() && poll_once!(other).is_none());
+        tell_one.send("panic").unwrap();
+        assert!(matches!(one.await, Err(HashError::Failed(_))));
+        tell_other.send("alive").unwrap();
+        assert_eq!(other.await.unwrap(), "alive");
     }
 
     #[tokio::test]
@@ -300,9 +479,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_fails_its_own_caller_and_no_other() {
         let pool = one_thread(1, AMPLE);
-        let failed = pool.run(|_| panic!("expected by this test")).await;
+        let failed = pool.run(at_once(|_| -> () { panic!("expected by this test") })).await;
         assert!(matches!(failed, Err(HashError::Failed(_))));
-        assert_eq!(pool.run(|_| "alive").await.unwrap(), "alive");
+        assert_eq!(pool.run(at_once(|_| "alive")).await.unwrap(), "alive");
     }
 
     #[tokio::test]
@@ -318,7 +497,7 @@ mod tests {
         let pool = one_thread(1, AMPLE);
         let (ended, has_ended) = oneshot::channel();
         let guard = TellsWhenDropped(Some(ended));
-        pool.run(|_| GUARD.set(Some(guard))).await.unwrap();
+        pool.run(at_once(|_| GUARD.set(Some(guard)))).await.unwrap();
         drop(pool);
         has_ended.await.unwrap();
     }

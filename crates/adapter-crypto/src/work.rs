@@ -1,0 +1,138 @@
+//! Threads that hash what waits for them, several passwords at once each.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{io, thread};
+
+use crossbeam_channel::{Receiver, RecvError};
+use roster_bcrypt_lanes::{Cost, Key, Lane, TOGETHER, advance};
+use tokio::time::Instant;
+
+/// How many passwords a thread hashes at once. On the processors that were measured, two take 1.05 times as long as one and
+/// three 1.33 times, see adr/0008; a fourth gains nothing.
+pub(crate) const LANES: usize = TOGETHER;
+
+/// After how many rounds a thread looks for more to hash, and whether somebody has gone. That is a millisecond of a fast
+/// core. Each cost is a multiple of it, so whatever is done is answered at once.
+const ROUNDS: u32 = Cost::MIN.rounds();
+
+/// A bcrypt to be computed.
+pub(crate) struct Raw {
+    pub(crate) cost: Cost,
+    pub(crate) salt: [u8; 16],
+    pub(crate) key: Key,
+}
+
+impl Raw {
+    /// One that is computed for the time that it takes.
+    pub(crate) fn of_nobody(cost: Cost) -> Self {
+        Self { cost, salt: [0; 16], key: Key::of_password(&[]) }
+    }
+}
+
+/// How a work goes on.
+pub(crate) enum Step<T> {
+    /// With what bcrypt makes of this.
+    Hash(Raw),
+    /// Not at all: this is the answer.
+    Done(T),
+}
+
+/// What needs one bcrypt after the other until there is an answer.
+pub(crate) trait Work: Send + 'static {
+    /// What comes of it.
+    type Answer: Send + 'static;
+
+    /// Begins, on the thread that hashes. Nobody waits for the answer any more after `end`.
+    fn begin(&mut self, end: Instant) -> Step<Self::Answer>;
+
+    /// Goes on with what the last step asked for.
+    fn go_on(&mut self, hash: [u8; 24]) -> Step<Self::Answer>;
+}
+
+/// A work whose answer somebody may wait for. Dropping it gives it up.
+pub(crate) trait Job: Send {
+    /// Begins, unless nobody waits for it. What is to be hashed first; `None` if it is over.
+    fn begin(&mut self) -> Option<Raw>;
+
+    /// What is to be hashed next; `None` if it is over.
+    fn go_on(&mut self, hash: [u8; 24]) -> Option<Raw>;
+
+    /// Whether anybody still waits.
+    fn is_wanted(&self) -> bool;
+}
+
+/// Starts the threads. They end when nobody can send them any more, and all that was sent is done.
+pub(crate) fn start(threads: usize, jobs: &Receiver<Box<dyn Job>>) -> io::Result<()> {
+    let idle = Arc::new(AtomicUsize::new(0));
+    for number in 0..threads {
+        let mut thread = Thread::new(jobs.clone(), Arc::clone(&idle));
+        thread::Builder::new()
+            .name(format!("hash-{number}"))
+            .spawn(move || while thread.turn().is_ok() {})?;
+    }
+    Ok(())
+}
+
+/// What a thread is at.
+struct Thread {
+    waiting: Receiver<Box<dyn Job>>,
+    /// How many threads have nothing to do. What waits is theirs before it is that of a thread which is at something.
+    idle: Arc<AtomicUsize>,
+    lanes: Box<[Lane; LANES]>,
+    /// Of each lane.
+    jobs: [Option<Box<dyn Job>>; LANES],
+}
+
+impl Thread {
+    fn new(waiting: Receiver<Box<dyn Job>>, idle: Arc<AtomicUsize>) -> Self {
+        Self {
+            waiting,
+            idle,
+            lanes: Box::new([const { Lane::idle() }; LANES]),
+            jobs: [const { None }; LANES],
+        }
+    }
+
+    /// Fills the lanes that are free, and hashes for a moment. Waits where there is nothing to do.
+    fn turn(&mut self) -> Result<(), RecvError> {
+        if self.jobs.iter().all(Option::is_none) {
+            self.idle.fetch_add(1, Ordering::Relaxed);
+            let job = self.waiting.recv();
+            self.idle.fetch_sub(1, Ordering::Relaxed);
+            self.step(0, job?, |job| job.begin());
+        }
+        for lane in 0..LANES {
+            while self.jobs[lane].is_none() && self.waiting.len() > self.idle.load(Ordering::Relaxed) {
+                let Ok(job) = self.waiting.try_recv() else { break };
+                self.step(lane, job, |job| job.begin());
+            }
+        }
+        advance(self.lanes.as_mut_slice(), ROUNDS);
+        for lane in 0..LANES {
+            if let Some(hash) = self.lanes[lane].finish() {
+                if let Some(job) = self.jobs[lane].take() {
+                    self.step(lane, job, |job| job.go_on(hash));
+                }
+            } else if self.jobs[lane].take_if(|job| !job.is_wanted()).is_some() {
+                self.lanes[lane].clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the lane to the job if it has something to hash. Whoever waits for a job that panics learns of it, as its
+    /// answer is dropped.
+    fn step(
+        &mut self,
+        lane: usize,
+        mut job: Box<dyn Job>,
+        next: impl FnOnce(&mut Box<dyn Job>) -> Option<Raw>,
+    ) {
+        if let Ok(Some(Raw { cost, salt, key })) = catch_unwind(AssertUnwindSafe(|| next(&mut job))) {
+            self.lanes[lane].begin(cost, &salt, &key);
+            self.jobs[lane] = Some(job);
+        }
+    }
+}
