@@ -8,12 +8,11 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use roster_domain::ports::AccessClaims;
 use roster_domain::values::{AccessToken, RequestId, StoreName, UserId};
 use roster_domain::{Error, Roster};
-use serde_json::{Map, Value};
+use roster_fastapi_body::{CollectError, Form, read_json, read_query};
 
 use super::error::Refusal;
 use super::middleware::{Request, log_look};
 use super::routes::{Endpoint, UNKNOWN};
-use super::validation::{QueryFields, read_object};
 use super::{AppState, Limits};
 
 /// One call of an endpoint: the request, and what all requests share.
@@ -97,22 +96,22 @@ impl Call {
         self.request.match_info().query("user_id").parse().map_err(|_| Refusal::NotAnId)
     }
 
-    pub(super) fn query(&self) -> QueryFields<'_> {
-        QueryFields::new(self.request.query_string())
+    /// What stands in the query.
+    pub(super) fn query<F: Form>(&self) -> Result<F, Refusal> {
+        read_query(self.request.query_string()).map_err(Refusal::Invalid)
     }
 
-    /// The body, as the JSON object that it has to be.
-    pub(super) async fn body(&self, payload: web::Payload) -> Result<Map<String, Value>, Refusal> {
+    /// What stands in the body. Nothing of the body itself is left then.
+    pub(super) async fn body<F: Form>(&self, payload: web::Payload) -> Result<F, Refusal> {
         let Limits { body: limit, body_deadline, .. } = *self.limits();
-        if self.announced_length().is_some_and(|length| length > limit as u64) {
-            return Err(Refusal::TooLarge);
-        }
-        let body = tokio::time::timeout(body_deadline, payload.to_bytes_limited(limit))
-            .await
-            .map_err(|_| Refusal::TooSlow)?
-            .map_err(|_| Refusal::TooLarge)?
-            .map_err(|_| Refusal::Unreadable)?;
-        read_object(&body, self.sends_json()).map_err(Refusal::Invalid)
+        let body = self.state.bodies.collect(payload, self.announced_length(), limit, body_deadline).await;
+        let body = body.map_err(|error| match error {
+            CollectError::TooLarge => Refusal::TooLarge,
+            CollectError::TooSlow => Refusal::TooSlow,
+            CollectError::NoRoom => Refusal::NoRoom,
+            CollectError::Broken(_) => Refusal::Unreadable,
+        })?;
+        read_json(&body, self.sends_json()).map_err(Refusal::Invalid)
     }
 
     /// What the client says that its body's length will be.

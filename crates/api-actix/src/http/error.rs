@@ -2,9 +2,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use roster_domain::Error;
+use roster_fastapi_body::Fault;
 
 use super::answers::{Detail, NameTaken};
-use super::validation::Fault;
 
 /// After how many seconds a client may try again where a store was out of reach.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     TooLarge,
     #[error("the body did not arrive in time")]
     TooSlow,
+    #[error("too many large bodies arrive at once")]
+    NoRoom,
     #[error("the body can't be read")]
     Unreadable,
     #[error("no such path")]
@@ -51,7 +53,7 @@ impl Refusal {
     pub(super) const fn outage(&self) -> Option<(&'static str, Blame)> {
         match self {
             Self::Domain(Error::Unavailable(away)) => Some((away.store, Blame::Store)),
-            Self::Domain(Error::Overloaded) => Some(("load", Blame::Load)),
+            Self::Domain(Error::Overloaded) | Self::NoRoom => Some(("load", Blame::Load)),
             Self::Domain(Error::NoImageStore) => Some(("image store not configured", Blame::Settings)),
             Self::Domain(Error::ImageMissing { .. }) => Some(("missing image", Blame::Image)),
             _ => None,
@@ -72,7 +74,7 @@ impl Refusal {
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time"),
             Self::Unreadable => (StatusCode::BAD_REQUEST, "There was an error parsing the body"),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "Not Found"),
-            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Self::NoRoom | Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         }
     }
 }
@@ -118,7 +120,7 @@ impl ResponseError for Refusal {
         }
         match self {
             // The rest of such a body is not waited for.
-            Self::TooLarge | Self::TooSlow => response.force_close().json(Detail { detail: text }),
+            Self::TooLarge | Self::TooSlow | Self::NoRoom => response.force_close().json(Detail { detail: text }),
             Self::Domain(Error::TooManyPixels { allowed }) => {
                 response.json(Detail { detail: format!("{text}: at most {allowed} are allowed") })
             }

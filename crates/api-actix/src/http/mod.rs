@@ -2,7 +2,7 @@
 //!
 //! - `routes`: every path and method, in one table.
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document.
-//! - `call`: what every endpoint asks of its request; `validation` and `upload` read bodies.
+//! - `call`: what every endpoint asks of its request; `fields` has what forms are made of, `upload` reads files.
 //! - `answers` and `error`: what the domain says, as clients are told it.
 //! - `middleware`: what every response carries, and the access log.
 //! - `preflight`: what browsers ask before they call from elsewhere.
@@ -11,13 +11,13 @@ mod answers;
 mod call;
 mod endpoints;
 mod error;
+mod fields;
 mod middleware;
 mod openapi;
 mod preflight;
 mod redirect;
 mod routes;
 mod upload;
-mod validation;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +35,7 @@ use actix_web::{App, Error, web};
 use roster_domain::Roster;
 use roster_domain::ports::Ids;
 use roster_domain::values::StoreName;
+use roster_fastapi_body::Room;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -44,11 +45,15 @@ use crate::readiness::{Probe, Readiness};
 
 pub(crate) use self::openapi::text as document;
 
+/// How many bytes of JSON bodies may be in memory at once, small ones apart: 512 of the largest.
+const BODIES: usize = 32 * 1024 * 1024;
+
 /// What all requests share.
 pub struct AppState {
     roster: Arc<Roster>,
     ids: Arc<dyn Ids>,
     limits: Limits,
+    bodies: Room,
     cors_origins: Vec<String>,
     image_addresses: HashMap<StoreName, String>,
     tasks: TaskTracker,
@@ -69,6 +74,7 @@ impl AppState {
             roster,
             ids,
             limits: Limits::default(),
+            bodies: Room::new(BODIES),
             cors_origins: Vec::new(),
             image_addresses: HashMap::new(),
             tasks: TaskTracker::new(),
@@ -154,7 +160,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body: 1024 * 1024,
+            body: 64 * 1024,
             body_deadline: Duration::from_secs(30),
             image: 10 * 1024 * 1024,
             upload_stall: Duration::from_secs(30),

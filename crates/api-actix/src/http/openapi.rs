@@ -10,6 +10,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use roster_domain::Error;
+use roster_fastapi_body::Fault;
 use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
@@ -22,7 +23,6 @@ use super::endpoints::{
     read_user, ready, refresh, restore_user, sign_up,
 };
 use super::error::Refusal;
-use super::validation::Fault;
 
 /// How many bytes of a file are answered at once.
 const PIECE: usize = 16 * 1024;

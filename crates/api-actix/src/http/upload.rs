@@ -14,14 +14,13 @@ use actix_web::web::{self, Bytes};
 use futures_util::{Stream, StreamExt};
 use roster_domain::Error;
 use roster_domain::ports::{Spool, Unavailable};
-use serde_json::Value;
+use roster_fastapi_body::{Fault, Problem};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Limits;
 use super::call::Call;
 use super::error::Refusal;
-use super::validation::{Fault, Problem};
 
 /// How many bytes are written to the file at once.
 const BATCH: usize = 32 * 1024;
@@ -103,12 +102,12 @@ async fn read_form(mut form: Multipart, name: &'static str, pace: &Pace<'_>) -> 
         }
         let Some(file_name) = field.content_disposition().and_then(file_name) else {
             let problem = Problem::rule("Expected UploadFile, received: <class 'str'>");
-            return Err(Refusal::Invalid(vec![Fault::new("body", problem, Value::Null).at(name)]));
+            return Err(Refusal::Invalid(vec![Fault::new("body", problem).at(name)]));
         };
         let named_as_image = is_image_name(file_name);
         upload = Some(Upload { file: spool(&mut field, pace).await?, named_as_image });
     }
-    upload.ok_or_else(|| Refusal::Invalid(vec![Fault::new("body", Problem::missing(), Value::Null).at(name)]))
+    upload.ok_or_else(|| Refusal::Invalid(vec![Fault::new("body", Problem::missing()).at(name)]))
 }
 
 /// The stream's next item; a fault where none came in time.

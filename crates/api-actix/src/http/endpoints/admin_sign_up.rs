@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, web};
 
-use super::sign_up::{SignUpForm, create, read_form};
+use super::sign_up::{SignUpForm, create};
 use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
@@ -28,6 +28,6 @@ pub(in crate::http) async fn admin_sign_up(
     if let Some(claims) = caller {
         call.note_caller(claims);
     }
-    let form = read_form(&call.body(payload).await?)?;
-    create(&call, call.roster().prepare_admin_sign_up(caller, form).await?).await
+    let form: SignUpForm = call.body(payload).await?;
+    create(&call, call.roster().prepare_admin_sign_up(caller, form.into()).await?).await
 }

@@ -1,25 +1,24 @@
 use actix_web::{HttpResponse, web};
 use roster_domain::values::{Reason, UserId};
+use roster_fastapi_body::{form, list};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::answers::Text;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
+use crate::http::fields::{ID, REASON};
 use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, IdsRefusals};
-use crate::http::validation::BodyFields;
 
 /// The most ids of one deletion.
 const MAX_IDS: usize = 1000;
 
-/// Who is to be deleted, and why.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "stands in the OpenAPI document alone; the body is read field by field")]
-pub(in crate::http) struct BulkDeletionForm {
-    #[schema(min_items = 1, max_items = 1000)]
-    ids: Vec<Id>,
-    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
-    reason: String,
+form! {
+    /// Who is to be deleted, and why.
+    pub(in crate::http) struct BulkDeletionForm {
+        ids: Vec<Option<UserId>> = list(ID, MAX_IDS).at_least(1),
+        reason: Reason = REASON,
+    }
 }
 
 /// A user's id.
@@ -53,13 +52,8 @@ pub(in crate::http) struct BulkDeletion {
 )]
 pub(in crate::http) async fn bulk_delete(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
-    let body = call.body(payload).await?;
-    let mut fields = BodyFields::new(&body);
-    let ids = fields.texts("ids", MAX_IDS);
-    let reason = fields.text("reason", Reason::parse);
-    let (Ok(ids), Ok(reason)) = (ids, reason) else { return Err(Refusal::Invalid(fields.faults())) };
-    let ids: Vec<UserId> =
-        ids.iter().map(|id| id.parse()).collect::<Result<_, _>>().map_err(|_| Refusal::NotAnId)?;
+    let BulkDeletionForm { ids, reason } = call.body(payload).await?;
+    let ids = ids.into_iter().collect::<Option<Vec<_>>>().ok_or(Refusal::NotAnId)?;
 
     let (none, request) = (ids.is_empty(), call.id());
     let done = call

@@ -1,9 +1,19 @@
 use actix_web::HttpResponse;
 use roster_domain::values::Reason;
+use roster_fastapi_body::form;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
+use crate::http::fields::REASON;
 use crate::http::openapi::{CallerRefusals, DeletionRefusals, Failures, QueryRefusals, UnknownUser};
+
+form! {
+    /// Why somebody is deleted.
+    pub(in crate::http) struct DeletionQuery {
+        /// Why
+        reason: Reason = REASON,
+    }
+}
 
 /// Put a user into the trash
 #[utoipa::path(
@@ -13,7 +23,7 @@ use crate::http::openapi::{CallerRefusals, DeletionRefusals, Failures, QueryRefu
     security(("bearer" = [])),
     params(
         ("user_id" = String, Path, description = "The user's id", pattern = "^[0-9a-f]{24}$"),
-        ("reason" = String, Query, description = "Why", min_length = 1, max_length = 1000, pattern = r"\S"),
+        DeletionQuery,
     ),
     responses(
         (status = 204, description = "In the trash"),
@@ -22,10 +32,7 @@ use crate::http::openapi::{CallerRefusals, DeletionRefusals, Failures, QueryRefu
 )]
 pub(in crate::http) async fn delete_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
-    let mut fields = call.query();
-    let Ok(reason) = fields.text("reason", Reason::parse) else {
-        return Err(Refusal::Invalid(fields.faults()));
-    };
+    let DeletionQuery { reason } = call.query()?;
     let (user, request) = (call.user_id()?, call.id());
     call.run_to_end(|roster| async move { roster.delete_user(caller, user, reason, request).await }).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -1,12 +1,25 @@
 use actix_web::HttpResponse;
+use roster_domain::values::{PageNumber, PageRequest, PerPage};
+use roster_fastapi_body::form;
 
 use crate::http::answers::{Page, TrashEntry};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
+use crate::http::fields::{PAGE, per_page};
 use crate::http::openapi::{CallerRefusals, Failures, QueryRefusals};
 
 /// The most entries of a page.
 const MAX_PER_PAGE: u64 = 20;
+
+form! {
+    /// Which page of the trash.
+    pub(in crate::http) struct TrashQuery {
+        /// From 1, which is the default
+        page: PageNumber = PAGE,
+        /// 10 by default
+        per_page: PerPage<MAX_PER_PAGE> = per_page(),
+    }
+}
 
 /// List the trash
 #[utoipa::path(
@@ -14,10 +27,7 @@ const MAX_PER_PAGE: u64 = 20;
     path = "/api/v1/trash/",
     tag = "trash",
     security(("bearer" = [])),
-    params(
-        ("page" = Option<usize>, Query, description = "From 1, which is the default", minimum = 1),
-        ("per_page" = Option<usize>, Query, description = "10 by default", minimum = 1, maximum = 20),
-    ),
+    params(TrashQuery),
     responses(
         (status = 200, description = "One page of it, oldest deletion first", body = Page<TrashEntry>),
         CallerRefusals, QueryRefusals, Failures,
@@ -25,8 +35,8 @@ const MAX_PER_PAGE: u64 = 20;
 )]
 pub(in crate::http) async fn list_trash(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
-    let mut fields = call.query();
-    let Ok(page) = fields.page::<MAX_PER_PAGE>() else { return Err(Refusal::Invalid(fields.faults())) };
+    let TrashQuery { page, per_page } = call.query()?;
+    let page = PageRequest::new(page, per_page);
     let entries = call.roster().list_trash(caller, page).await?;
     Ok(HttpResponse::Ok().json(Page::<TrashEntry>::new(&entries, page)))
 }

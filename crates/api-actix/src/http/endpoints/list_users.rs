@@ -1,14 +1,28 @@
 use actix_web::HttpResponse;
 use roster_domain::ports::UserQuery;
-use roster_domain::values::SearchTerm;
+use roster_domain::values::{PageNumber, PageRequest, PerPage, SearchTerm};
+use roster_fastapi_body::{form, optional};
 
 use crate::http::answers::{Page, User};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
+use crate::http::fields::{PAGE, SEARCH, per_page};
 use crate::http::openapi::{CallerRefusals, Failures, QueryRefusals};
 
 /// The most users of a page.
 const MAX_PER_PAGE: u64 = 30;
+
+form! {
+    /// Which users.
+    pub(in crate::http) struct UsersQuery {
+        /// A piece of the username, in any case
+        q: Option<Option<SearchTerm>> = optional(SEARCH),
+        /// From 1, which is the default
+        page: PageNumber = PAGE,
+        /// 10 by default
+        per_page: PerPage<MAX_PER_PAGE> = per_page(),
+    }
+}
 
 /// List the active users
 #[utoipa::path(
@@ -16,11 +30,7 @@ const MAX_PER_PAGE: u64 = 30;
     path = "/api/v1/auth/users",
     tag = "users",
     security(("bearer" = [])),
-    params(
-        ("q" = Option<String>, Query, description = "A piece of the username, in any case", max_length = 64),
-        ("page" = Option<usize>, Query, description = "From 1, which is the default", minimum = 1),
-        ("per_page" = Option<usize>, Query, description = "10 by default", minimum = 1, maximum = 30),
-    ),
+    params(UsersQuery),
     responses(
         (status = 200, description = "One page of them, oldest first", body = Page<User>),
         CallerRefusals, QueryRefusals, Failures,
@@ -28,10 +38,8 @@ const MAX_PER_PAGE: u64 = 30;
 )]
 pub(in crate::http) async fn list_users(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
-    let mut fields = call.query();
-    let search = fields.optional_text("q", SearchTerm::parse);
-    let page = fields.page::<MAX_PER_PAGE>();
-    let (Ok(search), Ok(page)) = (search, page) else { return Err(Refusal::Invalid(fields.faults())) };
+    let UsersQuery { q, page, per_page } = call.query()?;
+    let (search, page) = (q.flatten(), PageRequest::new(page, per_page));
     let users = call.roster().list_users(caller, UserQuery { search, page }).await?;
     Ok(HttpResponse::Ok().json(Page::<User>::new(&users, page)))
 }

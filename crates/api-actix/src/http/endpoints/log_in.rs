@@ -1,21 +1,20 @@
 use actix_web::{HttpResponse, web};
 use roster_domain::values::{Email, Password};
+use roster_fastapi_body::form;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
+use crate::http::fields::{EMAIL, PASSWORD};
 use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures};
-use crate::http::validation::BodyFields;
 
-/// Who wants to log in.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "stands in the OpenAPI document alone; the body is read field by field")]
-pub(in crate::http) struct LogInForm {
-    #[schema(format = Email, max_length = 254)]
-    email: String,
-    #[schema(format = Password, min_length = 1, max_length = 1024)]
-    password: String,
+form! {
+    /// Who wants to log in.
+    pub(in crate::http) struct LogInForm {
+        email: Email = EMAIL,
+        password: Password = PASSWORD,
+    }
 }
 
 /// The tokens of a new session.
@@ -39,13 +38,7 @@ pub(in crate::http) struct TokenPair<'a> {
     ),
 )]
 pub(in crate::http) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
-    let body = call.body(payload).await?;
-    let mut fields = BodyFields::new(&body);
-    let email = fields.text("email", Email::parse);
-    let password = fields.text("password", |text| Password::parse(text.to_owned()));
-    let (Ok(email), Ok(password)) = (email, password) else {
-        return Err(Refusal::Invalid(fields.faults()));
-    };
+    let LogInForm { email, password } = call.body(payload).await?;
     let request = call.id();
     let known = call.roster().check_password(email, password, request).await?;
     let pair = call.run_to_end(|roster| async move { roster.start_session(known, request).await }).await?;

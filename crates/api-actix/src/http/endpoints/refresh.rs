@@ -1,18 +1,19 @@
 use actix_web::{HttpResponse, web};
 use roster_domain::values::RefreshToken;
+use roster_fastapi_body::form;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
+use crate::http::fields::REFRESH_TOKEN;
 use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures};
-use crate::http::validation::{BodyFields, Problem};
 
-/// Whose access token has ended.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "stands in the OpenAPI document alone; the body is read field by field")]
-pub(in crate::http) struct RefreshForm {
-    refresh_token: String,
+form! {
+    /// Whose access token has ended.
+    pub(in crate::http) struct RefreshForm {
+        refresh_token: RefreshToken = REFRESH_TOKEN,
+    }
 }
 
 /// A new access token.
@@ -34,10 +35,7 @@ pub(in crate::http) struct FreshToken<'a> {
     ),
 )]
 pub(in crate::http) async fn refresh(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
-    let body = call.body(payload).await?;
-    let mut fields = BodyFields::new(&body);
-    let token = fields.text("refresh_token", |text| Ok::<_, Problem>(RefreshToken::new(text.to_owned())));
-    let Ok(token) = token else { return Err(Refusal::Invalid(fields.faults())) };
+    let RefreshForm { refresh_token: token } = call.body(payload).await?;
     let access = call.roster().refresh(token, call.id()).await?;
     Ok(HttpResponse::Ok().json(FreshToken { access_token: access.expose() }))
 }

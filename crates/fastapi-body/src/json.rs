@@ -1,0 +1,219 @@
+//! A JSON object's known fields, as they stand in its text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::fault::{Fault, Problem};
+use crate::form::{Known, Sent};
+use crate::shown::Name;
+
+/// The most unknown fields of a form that forbids them which are told.
+const MOST_EXTRA: usize = 100;
+
+/// What an object holds.
+#[derive(Debug)]
+pub(crate) struct Object<'a> {
+    /// The known fields; of several with one name the last, as in Python.
+    pub(crate) values: Vec<Option<Sent<'a>>>,
+    /// The names of unknown ones, where they matter, each once.
+    pub(crate) extra: Vec<String>,
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn new(known: &[Known]) -> Self {
+        Self { values: vec![None; known.len()], extra: Vec::new() }
+    }
+
+    pub(crate) fn note_extra(&mut self, name: String) {
+        if self.extra.len() < MOST_EXTRA && !self.extra.contains(&name) {
+            self.extra.push(name);
+        }
+    }
+}
+
+/// Reads a body as an object.
+pub(crate) fn read<'a>(body: &'a [u8], known: &[Known], keep_extra: bool) -> Result<Object<'a>, Fault> {
+    // RFC 8259, 8.1.
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let text = str::from_utf8(body).map_err(|error| {
+        let valid = String::from_utf8_lossy(&body[..error.valid_up_to()]);
+        broken(valid.chars().count(), "Invalid UTF-8")
+    })?;
+    let broken = |error: serde_json::Error| broken(position(text, &error), &reason(&error));
+    match serde_json::from_str::<&RawValue>(text).map_err(broken)?.get() {
+        object if object.starts_with('{') => {
+            let fields = Fields { object: Object::new(known), name: Name { known, keep: keep_extra } };
+            // It is JSON: what can still be wrong is a name that is no text.
+            serde_json::Deserializer::from_str(text).deserialize_map(fields).map_err(broken)
+        }
+        "null" => Err(missing()),
+        _ => Err(not_an_object()),
+    }
+}
+
+/// Reads the object's fields.
+struct Fields<'a, 'k> {
+    object: Object<'a>,
+    name: Name<'k>,
+}
+
+impl<'a> Visitor<'a> for Fields<'a, '_> {
+    type Value = Object<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut fields: A) -> Result<Object<'a>, A::Error> {
+        while let Some(name) = fields.next_key_seed(self.name)? {
+            match name {
+                Ok(index) => self.object.values[index] = Some(Sent::Json(fields.next_value()?)),
+                Err(name) => {
+                    fields.next_value::<IgnoredAny>()?;
+                    if self.name.keep {
+                        self.object.note_extra(name);
+                    }
+                }
+            }
+        }
+        Ok(self.object)
+    }
+}
+
+/// The text that a value is, if it is one.
+pub(crate) fn text<'a>(value: &'a RawValue) -> Result<Cow<'a, str>, Problem> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    if !value.get().starts_with('"') {
+        return Err(Problem::not_a_string());
+    }
+    // A lone surrogate is JSON, and no text.
+    serde_json::from_str(value.get()).map(|Text(text)| text).map_err(|_| Problem::not_unicode())
+}
+
+/// The items of the list that a value is, if it is one.
+pub(crate) fn items(value: &RawValue) -> Result<Vec<&RawValue>, Problem> {
+    if !value.get().starts_with('[') {
+        return Err(Problem::not_a_list());
+    }
+    serde_json::from_str(value.get()).map_err(|_| Problem::not_a_list())
+}
+
+pub(crate) fn missing() -> Fault {
+    Fault::new("body", Problem::missing())
+}
+
+/// What is no object is not shown: it may be anything, a secret included.
+pub(crate) fn not_an_object() -> Fault {
+    Fault::new("body", Problem::not_an_object())
+}
+
+fn broken(position: usize, why: &str) -> Fault {
+    let input = RawValue::from_string("{}".to_owned()).ok();
+    Fault::new("body", Problem::not_json(why)).at_index(position).showing(input)
+}
+
+/// Which character of the text is the first that can't be.
+fn position(text: &str, error: &serde_json::Error) -> usize {
+    if error.is_eof() {
+        return text.chars().count();
+    }
+    let lines_before = error.line().saturating_sub(1);
+    let line_start: usize = text.split_inclusive('\n').take(lines_before).map(str::len).sum();
+    let offset = line_start + error.column().saturating_sub(1);
+    text.char_indices().take_while(|(start, _)| *start < offset).count()
+}
+
+/// What is wrong, without the place, which `loc` tells.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or_default();
+    match reason {
+        "expected value" | "EOF while parsing a value" => "Expecting value".to_owned(),
+        "expected `:`" => "Expecting ':' delimiter".to_owned(),
+        "expected `,` or `}`" | "expected `,` or `]`" => "Expecting ',' delimiter".to_owned(),
+        "key must be a string" => "Expecting property name enclosed in double quotes".to_owned(),
+        "trailing characters" => "Extra data".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const KNOWN: [Known; 1] = [Known { name: "a", is_secret: false }];
+
+    /// The one fault of a body.
+    fn fault(body: &[u8]) -> Value {
+        serde_json::to_value(read(body, &KNOWN, false).unwrap_err()).unwrap()
+    }
+
+    #[rstest::rstest]
+    #[case(r#"{"a": }"#, 6, "Expecting value")]
+    #[case(r#"{"b": }"#, 6, "Expecting value")]
+    #[case(r#"{"a": 1,}"#, 8, "Expecting property name enclosed in double quotes")]
+    #[case(r#"{"a" 1}"#, 5, "Expecting ':' delimiter")]
+    #[case(r#"{"é": é}"#, 6, "Expecting value")]
+    #[case("{\n\"a\": x}", 7, "Expecting value")]
+    #[case("{} {}", 3, "Extra data")]
+    #[case("{'a': 1}", 1, "Expecting property name enclosed in double quotes")]
+    #[case("  ", 2, "Expecting value")]
+    #[case("\u{feff}", 0, "Expecting value")]
+    #[case("\u{feff}{\"a\": x}", 6, "Expecting value")]
+    #[case("{\"a\": 1", 7, "EOF while parsing an object")]
+    fn broken_json_is_one_fault_at_the_character(#[case] body: &str, #[case] at: usize, #[case] why: &str) {
+        let expected = json!({
+            "type": "json_invalid", "loc": ["body", at], "msg": "JSON decode error", "input": {},
+            "ctx": { "error": why },
+        });
+        assert_eq!(fault(body.as_bytes()), expected);
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_broken_json() {
+        let fault = fault(b"{\"a\": \"\xff\"}");
+        assert_eq!((&fault["type"], &fault["loc"]), (&json!("json_invalid"), &json!(["body", 7])));
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_broken_json() {
+        let fault = fault(br#"{"\ud800": 1}"#);
+        assert_eq!(fault["type"], "json_invalid");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_once() {
+        let body = "\u{feff}{\"a\": 5}".as_bytes();
+        let read = read(body, &KNOWN, false).unwrap();
+        assert!(matches!(&read.values[..], [Some(Sent::Json(raw))] if raw.get() == "5"), "{read:?}");
+        assert_eq!(fault("\u{feff}\u{feff}{}".as_bytes())["type"], "json_invalid");
+    }
+
+    #[test]
+    fn null_is_missing_and_anything_else_no_object() {
+        let missing = json!({ "type": "missing", "loc": ["body"], "msg": "Field required", "input": null });
+        assert_eq!(fault(b" null "), missing);
+        for body in ["[\"secret\"]", "\"secret\"", "5", "true", &"9".repeat(60_000)] {
+            let told = fault(body.as_bytes());
+            assert_eq!((&told["type"], &told["input"]), (&json!("model_attributes_type"), &Value::Null));
+        }
+    }
+
+    #[test]
+    fn depth_without_end_is_no_matter_where_nothing_is_built() {
+        let deep = |open: &str, close: &str| {
+            format!("{{\"z\":{}1{}}}", open.repeat(30_000), close.repeat(30_000))
+        };
+        for body in [deep("[", "]"), deep("{\"\":", "}")] {
+            assert!(read(body.as_bytes(), &KNOWN, false).is_ok());
+        }
+        assert_eq!(fault(format!("{{\"a\":{}", "[".repeat(60_000)).as_bytes())["type"], "json_invalid");
+    }
+}

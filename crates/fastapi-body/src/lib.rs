@@ -1,0 +1,25 @@
+//! Reads JSON bodies and queries into declared forms, and tells what is wrong with them as `FastAPI` (pydantic 2) does.
+//!
+//! [`form!`] declares a form once: its fields, how each is read, and what the `OpenAPI` document says of it. [`read_json`] and
+//! [`read_query`] read it. A body is read from its text: what the form does not name is skipped and never built, so memory is
+//! bounded by the text. [`Room`] bounds the texts of all bodies that are being read.
+
+mod collect;
+mod fault;
+mod field;
+mod form;
+mod json;
+mod query;
+mod shown;
+
+pub use collect::{CollectError, Collected, Room};
+pub use fault::{Fault, Faulty, Problem};
+pub use field::{Field, Integer, List, Optional, Text, list, optional};
+pub use form::{Form, Known, Place, Reader, Sent, read_json, read_query};
+
+/// What [`form!`] needs where it is used.
+#[doc(hidden)]
+pub mod macros {
+    pub use crate::form::{Described, parameters, schema};
+    pub use utoipa;
+}
