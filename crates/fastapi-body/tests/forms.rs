@@ -326,7 +326,7 @@ fn picked(body: &Map<String, Value>) -> Option<Person> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2048))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn a_form_reads_what_a_tree_would_have(
