@@ -217,7 +217,11 @@ impl Problem {
 
     pub(crate) fn list_too_long(max: usize, length: usize) -> Self {
         let msg = format!("List should have at most {max} items after validation, not {length}");
-        Self::with("too_long", msg, json!({ "field_type": "List", "max_length": max, "actual_length": length }))
+        Self::with(
+            "too_long",
+            msg,
+            json!({ "field_type": "List", "max_length": max, "actual_length": length }),
+        )
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use utoipa::openapi::{RefOr, Schema};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::fault::{Faulty, Problem};
 use crate::form::{Place, Sent};

@@ -227,9 +227,8 @@ mod tests {
 
     #[test]
     fn depth_without_end_is_no_matter_where_nothing_is_built() {
-        let deep = |open: &str, close: &str| {
-            format!("{{\"z\":{}1{}}}", open.repeat(30_000), close.repeat(30_000))
-        };
+        let deep =
+            |open: &str, close: &str| format!("{{\"z\":{}1{}}}", open.repeat(30_000), close.repeat(30_000));
         for body in [deep("[", "]"), deep("{\"\":", "}")] {
             assert!(read(body.as_bytes(), &KNOWN, false).is_ok());
         }
