@@ -2,7 +2,6 @@ use std::borrow::Cow;
 use std::io;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -22,7 +21,7 @@ pub struct Fault {
     msg: Cow<'static, str>,
     /// What was sent; secrets are masked, and what is too large is `null`.
     #[schema(value_type = Value)]
-    input: Option<Box<RawValue>>,
+    input: Value,
     /// What the message speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -44,7 +43,7 @@ impl Fault {
     #[must_use]
     pub fn new(part: &'static str, problem: Problem) -> Self {
         let Problem { kind, msg, ctx } = problem;
-        Self { kind, loc: vec![Loc::Name(Cow::Borrowed(part))], msg, input: None, ctx }
+        Self { kind, loc: vec![Loc::Name(Cow::Borrowed(part))], msg, input: Value::Null, ctx }
     }
 
     /// The same in that field of the part.
@@ -61,7 +60,7 @@ impl Fault {
     }
 
     /// The same with what was sent.
-    pub(crate) fn showing(mut self, input: Option<Box<RawValue>>) -> Self {
+    pub(crate) fn showing(mut self, input: Value) -> Self {
         self.input = input;
         self
     }
@@ -218,7 +217,11 @@ impl Problem {
 
     pub(crate) fn list_too_long(max: usize, length: usize) -> Self {
         let msg = format!("List should have at most {max} items after validation, not {length}");
-        Self::with("too_long", msg, json!({ "field_type": "List", "max_length": max, "actual_length": length }))
+        Self::with(
+            "too_long",
+            msg,
+            json!({ "field_type": "List", "max_length": max, "actual_length": length }),
+        )
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde_json::value::RawValue;
-use utoipa::openapi::{RefOr, Schema};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::fault::{Faulty, Problem};
 use crate::form::{Place, Sent};
@@ -97,7 +96,7 @@ impl<T> Field for Text<T> {
     fn read(&self, place: &mut Place<'_, '_>) -> Result<T, Faulty> {
         let parsed = match place.required()? {
             Sent::Text(text) => (self.parse)(text),
-            Sent::Json(raw) => json::text(raw).and_then(|text| (self.parse)(&text)),
+            Sent::Json(json) => json::text(json).and_then(|text| (self.parse)(&text)),
         };
         parsed.map_err(|problem| place.refuse(problem))
     }
@@ -133,7 +132,7 @@ impl<F: Field> Field for Optional<F> {
     fn read(&self, place: &mut Place<'_, '_>) -> Result<Self::Value, Faulty> {
         match place.value() {
             None => Ok(None),
-            Some(Sent::Json(raw)) if raw.get() == "null" => Ok(None),
+            Some(Sent::Json(json)) if *json == "null" => Ok(None),
             Some(_) => self.0.read(place).map(Some),
         }
     }
@@ -191,7 +190,7 @@ impl<F: Field> Field for List<F> {
 
     fn read(&self, place: &mut Place<'_, '_>) -> Result<Self::Value, Faulty> {
         let items = match place.required()? {
-            Sent::Json(raw) => json::items(raw),
+            Sent::Json(json) => json::items(json),
             Sent::Text(_) => Err(Problem::not_a_list()),
         };
         let items = items.map_err(|problem| place.refuse(problem))?;
@@ -266,7 +265,7 @@ impl<T> Field for Integer<T> {
             (None, Some(default)) => Ok(default),
             _ => match place.required()? {
                 Sent::Text(text) => parse_integer(text).ok_or_else(Problem::no_integer_in_text),
-                Sent::Json(raw) => integer(raw),
+                Sent::Json(json) => integer(json),
             },
         };
         number.and_then(|number| self.checked(number)).map_err(|problem| place.refuse(problem))
@@ -283,9 +282,9 @@ impl<T> Field for Integer<T> {
 }
 
 /// The integer that a JSON value is. A text that is one will do, as it does for pydantic.
-fn integer(value: &RawValue) -> Result<i64, Problem> {
-    match value.get().as_bytes() {
-        [b'-' | b'0'..=b'9', ..] => parse_integer(value.get()).ok_or_else(Problem::fraction),
+fn integer(value: &str) -> Result<i64, Problem> {
+    match value.as_bytes() {
+        [b'-' | b'0'..=b'9', ..] => parse_integer(value).ok_or_else(Problem::fraction),
         [b'"', ..] => parse_integer(&json::text(value)?).ok_or_else(Problem::no_integer_in_text),
         _ => Err(Problem::not_an_integer()),
     }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
+use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
@@ -38,8 +38,8 @@ pub struct Known {
 /// A value, as it was sent.
 #[derive(Debug, Clone)]
 pub enum Sent<'a> {
-    /// The text of a JSON value, in a body.
-    Json(&'a RawValue),
+    /// In a body: the text of the JSON value, without white space around it.
+    Json(&'a str),
     /// In a query.
     Text(Cow<'a, str>),
 }
@@ -109,8 +109,8 @@ impl<'a> Reader<'a> {
     }
 
     /// All that was sent, as an object. A query is none.
-    fn whole(&mut self) -> Option<Box<RawValue>> {
-        if self.part == "body" { self.inputs.object(&self.object.values) } else { None }
+    fn whole(&mut self) -> Value {
+        if self.part == "body" { self.inputs.object(&self.object.values) } else { Value::Null }
     }
 }
 
@@ -139,7 +139,8 @@ impl<'r, 'a> Place<'r, 'a> {
 
     /// Notes what is wrong with what was sent.
     pub fn refuse(&mut self, problem: Problem) -> Faulty {
-        let input = self.value.and_then(|value| self.reader.inputs.value(value, self.field.is_secret));
+        let inputs = &mut self.reader.inputs;
+        let input = self.value.map_or(Value::Null, |value| inputs.value(value, self.field.is_secret));
         self.note(problem, input)
     }
 
@@ -148,7 +149,7 @@ impl<'r, 'a> Place<'r, 'a> {
         Place { field: self.field, value: Some(value), item: Some(index), reader: self.reader }
     }
 
-    fn note(&mut self, problem: Problem, input: Option<Box<RawValue>>) -> Faulty {
+    fn note(&mut self, problem: Problem, input: Value) -> Faulty {
         let fault = Fault::new(self.reader.part, problem).at(self.field.name).showing(input);
         let fault = if let Some(index) = self.item { fault.at_index(index) } else { fault };
         self.reader.faults.push(fault);

@@ -1,18 +1,19 @@
 //! A JSON object's known fields, as they stand in its text.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Error as _, IgnoredAny};
+use serde_json::json;
 
 use crate::fault::{Fault, Problem};
 use crate::form::{Known, Sent};
-use crate::shown::Name;
 
 /// The most unknown fields of a form that forbids them which are told.
 const MOST_EXTRA: usize = 100;
+
+/// What JSON has between its tokens.
+const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// What an object holds.
 #[derive(Debug)]
@@ -43,65 +44,84 @@ pub(crate) fn read<'a>(body: &'a [u8], known: &[Known], keep_extra: bool) -> Res
         let valid = String::from_utf8_lossy(&body[..error.valid_up_to()]);
         broken(valid.chars().count(), "Invalid UTF-8")
     })?;
-    let broken = |error: serde_json::Error| broken(position(text, &error), &reason(&error));
-    match serde_json::from_str::<&RawValue>(text).map_err(broken)?.get() {
-        object if object.starts_with('{') => {
-            let fields = Fields { object: Object::new(known), name: Name { known, keep: keep_extra } };
+    serde_json::from_str::<IgnoredAny>(text)
+        .map_err(|error| broken(position(text, &error), &reason(&error)))?;
+    match text.trim_matches(WHITE_SPACE) {
+        object if object.starts_with('{') => fields(object, known, keep_extra).map_err(|error| {
             // It is JSON: what can still be wrong is a name that is no text.
-            serde_json::Deserializer::from_str(text).deserialize_map(fields).map_err(broken)
-        }
+            broken(0, &reason(&error))
+        }),
         "null" => Err(missing()),
         _ => Err(not_an_object()),
     }
 }
 
-/// Reads the object's fields.
-struct Fields<'a, 'k> {
-    object: Object<'a>,
-    name: Name<'k>,
-}
-
-impl<'a> Visitor<'a> for Fields<'a, '_> {
-    type Value = Object<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(mut self, mut fields: A) -> Result<Object<'a>, A::Error> {
-        while let Some(name) = fields.next_key_seed(self.name)? {
-            match name {
-                Ok(index) => self.object.values[index] = Some(Sent::Json(fields.next_value()?)),
-                Err(name) => {
-                    fields.next_value::<IgnoredAny>()?;
-                    if self.name.keep {
-                        self.object.note_extra(name);
-                    }
-                }
-            }
+/// Reads the fields of a text that is a JSON object.
+fn fields<'a>(text: &'a str, known: &[Known], keep_extra: bool) -> serde_json::Result<Object<'a>> {
+    let (mut object, mut walk) = (Object::new(known), Walk(text));
+    walk.pass('{');
+    while !walk.pass('}') {
+        let (Text(name), _) = walk.value()?;
+        walk.pass(':');
+        let (IgnoredAny, value) = walk.value()?;
+        walk.pass(',');
+        match known.iter().position(|known| known.name == name) {
+            Some(index) => object.values[index] = Some(Sent::Json(value)),
+            None if keep_extra => object.note_extra(name.into_owned()),
+            None => {}
         }
-        Ok(self.object)
     }
+    Ok(object)
 }
 
-/// The text that a value is, if it is one.
-pub(crate) fn text<'a>(value: &'a RawValue) -> Result<Cow<'a, str>, Problem> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The items of the list that a JSON text is, if it is one.
+pub(crate) fn items(text: &str) -> Result<Vec<&str>, Problem> {
+    let mut walk = Walk(text);
+    if !walk.pass('[') {
+        return Err(Problem::not_a_list());
+    }
+    let mut items = Vec::new();
+    while !walk.pass(']') {
+        let (IgnoredAny, item) = walk.value().map_err(|_| Problem::not_a_list())?;
+        items.push(item);
+        walk.pass(',');
+    }
+    Ok(items)
+}
 
-    if !value.get().starts_with('"') {
+/// The text that a JSON text is, if it is one.
+pub(crate) fn text(text: &str) -> Result<Cow<'_, str>, Problem> {
+    if !text.starts_with('"') {
         return Err(Problem::not_a_string());
     }
     // A lone surrogate is JSON, and no text.
-    serde_json::from_str(value.get()).map(|Text(text)| text).map_err(|_| Problem::not_unicode())
+    serde_json::from_str(text).map(|Text(text)| text).map_err(|_| Problem::not_unicode())
 }
 
-/// The items of the list that a value is, if it is one.
-pub(crate) fn items(value: &RawValue) -> Result<Vec<&RawValue>, Problem> {
-    if !value.get().starts_with('[') {
-        return Err(Problem::not_a_list());
+/// A text, which is copied only where something in it is escaped.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Takes apart a text that is known to be JSON.
+struct Walk<'a>(&'a str);
+
+impl<'a> Walk<'a> {
+    /// Goes past that character, if it is the next.
+    fn pass(&mut self, character: char) -> bool {
+        let rest = self.0.trim_start_matches(WHITE_SPACE).strip_prefix(character);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
     }
-    serde_json::from_str(value.get()).map_err(|_| Problem::not_a_list())
+
+    /// Goes past the next value: what is made of it, and its text.
+    fn value<T: Deserialize<'a>>(&mut self) -> serde_json::Result<(T, &'a str)> {
+        let text = self.0.trim_start_matches(WHITE_SPACE);
+        let mut values = serde_json::Deserializer::from_str(text).into_iter();
+        let value = values.next().unwrap_or_else(|| Err(serde_json::Error::custom("no value")))?;
+        let (value_text, rest) = text.split_at(values.byte_offset());
+        self.0 = rest;
+        Ok((value, value_text))
+    }
 }
 
 pub(crate) fn missing() -> Fault {
@@ -114,8 +134,7 @@ pub(crate) fn not_an_object() -> Fault {
 }
 
 fn broken(position: usize, why: &str) -> Fault {
-    let input = RawValue::from_string("{}".to_owned()).ok();
-    Fault::new("body", Problem::not_json(why)).at_index(position).showing(input)
+    Fault::new("body", Problem::not_json(why)).at_index(position).showing(json!({}))
 }
 
 /// Which character of the text is the first that can't be.
@@ -146,7 +165,7 @@ fn reason(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     const KNOWN: [Known; 1] = [Known { name: "a", is_secret: false }];
 
@@ -192,7 +211,7 @@ mod tests {
     fn a_byte_order_mark_is_skipped_once() {
         let body = "\u{feff}{\"a\": 5}".as_bytes();
         let read = read(body, &KNOWN, false).unwrap();
-        assert!(matches!(&read.values[..], [Some(Sent::Json(raw))] if raw.get() == "5"), "{read:?}");
+        assert!(matches!(&read.values[..], [Some(Sent::Json(raw))] if *raw == "5"), "{read:?}");
         assert_eq!(fault("\u{feff}\u{feff}{}".as_bytes())["type"], "json_invalid");
     }
 
@@ -208,9 +227,8 @@ mod tests {
 
     #[test]
     fn depth_without_end_is_no_matter_where_nothing_is_built() {
-        let deep = |open: &str, close: &str| {
-            format!("{{\"z\":{}1{}}}", open.repeat(30_000), close.repeat(30_000))
-        };
+        let deep =
+            |open: &str, close: &str| format!("{{\"z\":{}1{}}}", open.repeat(30_000), close.repeat(30_000));
         for body in [deep("[", "]"), deep("{\"\":", "}")] {
             assert!(read(body.as_bytes(), &KNOWN, false).is_ok());
         }

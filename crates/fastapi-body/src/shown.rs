@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::form::{Known, Sent};
 
@@ -28,12 +28,12 @@ impl<'a> Inputs<'a> {
     }
 
     /// The value of a field, which may be a secret.
-    pub(crate) fn value(&mut self, value: &Sent<'_>, is_secret: bool) -> Option<Box<RawValue>> {
+    pub(crate) fn value(&mut self, value: &Sent<'_>, is_secret: bool) -> Value {
         self.show(|show| show.field(value, is_secret))
     }
 
     /// The object of all fields.
-    pub(crate) fn object(&mut self, values: &[Option<Sent<'_>>]) -> Option<Box<RawValue>> {
+    pub(crate) fn object(&mut self, values: &[Option<Sent<'_>>]) -> Value {
         let known = self.known;
         self.show(|show| {
             let mut before = "{";
@@ -48,14 +48,13 @@ impl<'a> Inputs<'a> {
         })
     }
 
-    fn show(
-        &mut self,
-        write: impl FnOnce(&mut Show<'_>) -> serde_json::Result<()>,
-    ) -> Option<Box<RawValue>> {
+    fn show(&mut self, write: impl FnOnce(&mut Show<'_>) -> serde_json::Result<()>) -> Value {
         let mut show = Show { text: Vec::new(), most: MOST.min(self.left), known: self.known };
-        write(&mut show).ok()?;
+        if write(&mut show).is_err() {
+            return Value::Null;
+        }
         self.left -= show.text.len();
-        RawValue::from_string(String::from_utf8(show.text).ok()?).ok()
+        serde_json::from_slice(&show.text).unwrap_or_default()
     }
 }
 
@@ -71,7 +70,7 @@ impl Show<'_> {
         match value {
             _ if is_secret => serde_json::to_writer(self, MASK),
             Sent::Text(text) => serde_json::to_writer(self, text),
-            Sent::Json(raw) => self.deserialize(&mut serde_json::Deserializer::from_str(raw.get())),
+            Sent::Json(json) => self.deserialize(&mut serde_json::Deserializer::from_str(json)),
         }
     }
 
@@ -167,8 +166,8 @@ impl<'de> Visitor<'de> for &mut Show<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let mut before = "{";
-        while let Some(name) = fields.next_key_seed(Name { known: self.known, keep: false })? {
-            let Ok(index) = name else {
+        while let Some(name) = fields.next_key_seed(Name(self.known))? {
+            let Some(index) = name else {
                 fields.next_value::<IgnoredAny>()?;
                 continue;
             };
@@ -186,15 +185,11 @@ impl<'de> Visitor<'de> for &mut Show<'_> {
     }
 }
 
-/// Reads the name of a field: which of the known ones it is, else the name where it is to be kept, and nothing where not.
-#[derive(Clone, Copy)]
-pub(crate) struct Name<'a> {
-    pub(crate) known: &'a [Known],
-    pub(crate) keep: bool,
-}
+/// Reads the name of a field: which of the known ones it is, if any.
+struct Name<'a>(&'a [Known]);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
-    type Value = Result<usize, String>;
+    type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -202,31 +197,27 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
 }
 
 impl Visitor<'_> for Name<'_> {
-    type Value = Result<usize, String>;
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        let index = self.known.iter().position(|known| known.name == name);
-        Ok(index.ok_or_else(|| if self.keep { name.to_owned() } else { String::new() }))
+        Ok(self.0.iter().position(|known| known.name == name))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const KNOWN: [Known; 2] =
         [Known { name: "email", is_secret: false }, Known { name: "password", is_secret: true }];
 
     fn shown_by(inputs: &mut Inputs<'_>, json: &str) -> Value {
-        let raw: &RawValue = serde_json::from_str(json).unwrap();
-        inputs
-            .value(&Sent::Json(raw), false)
-            .map_or(Value::Null, |shown| serde_json::from_str(shown.get()).unwrap())
+        inputs.value(&Sent::Json(json), false)
     }
 
     fn shown(json: &str) -> Value {

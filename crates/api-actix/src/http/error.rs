@@ -120,7 +120,9 @@ impl ResponseError for Refusal {
         }
         match self {
             // The rest of such a body is not waited for.
-            Self::TooLarge | Self::TooSlow | Self::NoRoom => response.force_close().json(Detail { detail: text }),
+            Self::TooLarge | Self::TooSlow | Self::NoRoom => {
+                response.force_close().json(Detail { detail: text })
+            }
             Self::Domain(Error::TooManyPixels { allowed }) => {
                 response.json(Detail { detail: format!("{text}: at most {allowed} are allowed") })
             }

@@ -1,7 +1,8 @@
 //! The fields of forms: how each is read, and what the `OpenAPI` document says of it.
 
 use roster_domain::values::{
-    Email, EmailError, PageNumber, Password, PerPage, Reason, RefreshToken, SearchTerm, TextError, UserId, Username,
+    Email, EmailError, PageNumber, Password, PerPage, Reason, RefreshToken, SearchTerm, TextError, UserId,
+    Username,
 };
 use roster_fastapi_body::{Integer, Problem, Text};
 

@@ -1,5 +1,5 @@
-//! More than it can carry: 1,000 connections that log in and do not wait when they are told to, and 1,000 clients so slow
-//! that they are none. Others are served meanwhile, memory is bounded, nobody is left without an answer, and afterwards it
+//! More than it can carry: 1,000 connections that log in and do not wait when they are told to, 1,000 clients so slow that they
+//! are none, and 1,000 connections with the worst bodies. Others are served meanwhile, memory is bounded, nobody is left without an answer, and afterwards it
 //! is as before.
 //!
 //! `ROSTER_OVERLOAD_SECONDS` says for how long (5 without). From 120 on, the slow clients are waited for until the last has
@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
 
+mod bodies;
 mod client;
 #[path = "../api/harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
@@ -177,4 +178,43 @@ async fn a_thousand_slow_clients_hold_nothing_but_their_connections() {
     }
     println!("the last went {:?} later; {} files are open", started.elapsed(), app.open_files());
     assert!(app.open_files() < files + 20, "{} open files", app.open_files());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_connections_with_the_worst_bodies_take_little_memory_and_hold_up_nobody() {
+    let app = start().await;
+    let user = app.sign_up("ben").await;
+    let (bodies, manners) = (bodies::worst(), bodies::Manner::ALL);
+    assert!(bodies.iter().all(|body| body.len() <= 64 * 1024 && body.len() > 40 * 1024));
+    let mut requests = Vec::new();
+    for (method, path) in bodies::endpoints(&app, &user).await {
+        for token in [None, Some(user.access.as_str())] {
+            requests.push((method.clone(), path.clone(), token));
+        }
+    }
+    assert!(requests.len() >= 12, "{requests:?}");
+    let before = ask_for_health(&app, Instant::now() + Duration::from_secs(1)).await;
+    let memory = app.resident_memory();
+    let until = Instant::now() + duration();
+
+    // Each has an endpoint and sends all bodies, beginning with another than its neighbours.
+    let clients = (0..CONNECTIONS).map(|number| {
+        let (method, path, token) = &requests[number / manners.len() % requests.len()];
+        let bodies = (0..4).map(|turn| &bodies[(number * 7 + turn * 11) % bodies.len()]);
+        let requests = bodies.map(|body| bodies::with_body(method, path, *token, body)).collect();
+        tokio::spawn(bodies::send(manners[number % manners.len()], app.address(), requests, until))
+    });
+    let clients = join_all(clients);
+    let (clients, health, most) =
+        tokio::join!(clients, ask_for_health(&app, until), watch_memory(&app, until));
+    let mut answers = Figures::default();
+    for client in clients {
+        answers.join(client.unwrap());
+    }
+
+    println!("answers: {answers}\n/health before: {before}\n/health: {health}");
+    println!("memory: {} KiB before, {} KiB at most", memory / 1024, most / 1024);
+    assert!(answers.count(422) > 0, "{answers}");
+    assert!(health.count(200) > 0, "{health}");
+    assert!(most < memory + MOST_MEMORY, "{most} bytes of memory");
 }

@@ -46,7 +46,7 @@ impl Kind {
             }
             Self::Body => {
                 let head =
-                    "POST /api/v1/auth/login HTTP/1.1\r\nhost: roster\r\ncontent-length: 100000\r\n\r\n";
+                    "POST /api/v1/auth/login HTTP/1.1\r\nhost: roster\r\ncontent-length: 60000\r\n\r\n";
                 (head.as_bytes().to_vec(), b" ")
             }
             Self::Upload => {
@@ -54,7 +54,7 @@ impl Kind {
                 let image = body.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("an image") + 4;
                 let head = format!(
                     "POST /api/v1/profile-upload/ HTTP/1.1\r\nhost: roster\r\nauthorization: Bearer {token}\r\n\
-                     content-type: {content_type}\r\ncontent-length: 1000000\r\n\r\n"
+                     content-type: {content_type}\r\ncontent-length: 600000\r\n\r\n"
                 );
                 ([head.as_bytes(), &body[..image]].concat(), b"x")
             }

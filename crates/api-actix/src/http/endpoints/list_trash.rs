@@ -17,7 +17,7 @@ form! {
         /// From 1, which is the default
         page: PageNumber = PAGE,
         /// 10 by default
-        per_page: PerPage<MAX_PER_PAGE> = per_page(),
+        per_page: PerPage<MAX_PER_PAGE> = per_page::<MAX_PER_PAGE>(),
     }
 }
 

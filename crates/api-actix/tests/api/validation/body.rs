@@ -48,13 +48,17 @@ async fn a_missing_field_shows_the_body_it_is_missing_from_but_not_its_password(
 }
 
 #[tokio::test]
-async fn a_body_of_a_mebibyte_is_not_shown_so_that_the_answer_is_small() {
+async fn a_large_input_is_not_shown_so_that_the_answer_is_small() {
     let app = TestApp::start().await;
     // Each number is four times as long where it is shown.
-    let body = format!("{{\"x\": [{}1]}}", "1e15,".repeat(200_000));
+    let body = format!("{{\"email\": [{}1]}}", "1e15,".repeat(10_000));
     let answer = app.post(SIGN_UP).json_text(body).await;
     assert!(answer.body.len() < 16 * 1024, "{}", answer.body.len());
-    answer.has_faults(&["email", "username", "password"].map(|field| missing(&["body", field], Value::Null)));
+    answer.has_faults(&[
+        no_string("email", Value::Null),
+        missing(&["body", "username"], Value::Null),
+        missing(&["body", "password"], Value::Null),
+    ]);
 }
 
 #[tokio::test]
@@ -67,6 +71,13 @@ async fn no_body_misses_the_body() {
             .await
             .has_faults(&[missing(&["body"], Value::Null)]);
     }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_body_is_skipped() {
+    let app = TestApp::start().await;
+    let body = format!("\u{feff}{}", sign_up_with("username", json!("ann")));
+    app.post(SIGN_UP).json_text(body).await.has(201);
 }
 
 #[rstest]
@@ -100,7 +111,7 @@ async fn a_body_that_is_no_utf_8_is_a_client_error() {
 #[tokio::test]
 async fn json_nested_without_end_is_refused_and_the_service_lives_on() {
     let app = TestApp::start().await;
-    for body in ["[".repeat(100_000), format!("{{\"email\": {}", "{\"a\":".repeat(100_000))] {
+    for body in ["[".repeat(60_000), format!("{{\"email\": {}", "{\"a\":".repeat(12_000))] {
         app.post(SIGN_UP).json_text(body).await.has(422);
     }
     app.get("/health").await.has(200);

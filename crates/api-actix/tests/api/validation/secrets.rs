@@ -1,4 +1,4 @@
-//! No secret comes back.
+//! No secret comes back, whatever its name.
 
 use serde_json::json;
 
@@ -21,6 +21,12 @@ async fn no_secret_is_ever_echoed() {
         json!({"refresh_token": SECRET, "password": SECRET}),
         json!([{"password": SECRET}]),
         json!(SECRET),
+        // Under other names, and wherever an object stands.
+        json!({"Email": "ann@example.org", "Password": SECRET}),
+        json!({"refreshToken": SECRET, "PASSWORD": SECRET, "pass": SECRET}),
+        json!({"email": {"Password": SECRET}, "username": [{"pwd": SECRET}], "ids": {"refreshToken": SECRET}}),
+        json!({"ids": [{"Password": SECRET}, [{"email": {"password ": SECRET}}]], "reason": {"reason": {"x": SECRET}}}),
+        json!([{"Password": SECRET}]),
     ];
     for path in [SIGN_UP, "/api/v1/auth/admin/signup", "/api/v1/auth/login", "/api/v1/refresh/"] {
         for body in &bodies {

@@ -6,6 +6,11 @@ use serde_json::{Value, json};
 use super::{SIGN_UP, missing, no_string, sign_up_with};
 use crate::harness::TestApp;
 
+/// What a fault shows of a value: of objects nothing, as no field in them is one of the endpoint's.
+fn shown(value: &Value) -> Value {
+    if value.is_object() { json!({}) } else { value.clone() }
+}
+
 #[rstest]
 #[case(json!(5))]
 #[case(json!(null))]
@@ -23,13 +28,13 @@ async fn what_is_no_string_where_a_string_belongs_is_refused(#[case] value: Valu
     for path in [SIGN_UP, "/api/v1/auth/admin/signup"] {
         for field in ["email", "username"] {
             let answer = app.post(path).json(&sign_up_with(field, value.clone())).await;
-            answer.has_faults(&[no_string(field, value.clone())]);
+            answer.has_faults(&[no_string(field, shown(&value))]);
         }
         let answer = app.post(path).json(&sign_up_with("password", value.clone())).await;
         answer.has_faults(&[no_string("password", secret.clone())]);
     }
     let log_in = json!({"email": value, "password": value});
-    let faults = [no_string("email", value.clone()), no_string("password", secret.clone())];
+    let faults = [no_string("email", shown(&value)), no_string("password", secret.clone())];
     app.post("/api/v1/auth/login").json(&log_in).await.has_faults(&faults);
     let refresh = json!({"refresh_token": value});
     app.post("/api/v1/refresh/").json(&refresh).await.has_faults(&[no_string("refresh_token", secret)]);
@@ -42,17 +47,15 @@ async fn an_operator_in_a_bulk_delete_or_an_edit_is_refused() {
     let call = |body: Value| app.post("/api/v1/trash/bulk-delete").by(&root).json(&body);
     let list = |input: Value| json!({"type": "list_type", "loc": ["body", "ids"], "msg": "Input should be a valid list", "input": input});
     for ids in [json!({"$ne": null}), json!("67a9940edc65a0145ee73980"), json!(null), json!(5)] {
-        call(json!({"ids": ids, "reason": "test"})).await.has_faults(&[list(ids)]);
+        call(json!({"ids": &ids, "reason": "test"})).await.has_faults(&[list(shown(&ids))]);
     }
     let element = json!({
-        "type": "string_type", "loc": ["body", "ids", 1], "msg": "Input should be a valid string", "input": {"$gt": ""},
+        "type": "string_type", "loc": ["body", "ids", 1], "msg": "Input should be a valid string", "input": {},
     });
     call(json!({"ids": ["67a9940edc65a0145ee73980", {"$gt": ""}], "reason": "test"}))
         .await
         .has_faults(&[element]);
-    call(json!({"ids": [], "reason": {"$gt": ""}}))
-        .await
-        .has_faults(&[no_string("reason", json!({"$gt": ""}))]);
+    call(json!({"ids": [], "reason": {"$gt": ""}})).await.has_faults(&[no_string("reason", json!({}))]);
     call(json!({}))
         .await
         .has_faults(&[missing(&["body", "ids"], json!({})), missing(&["body", "reason"], json!({}))]);
@@ -60,8 +63,8 @@ async fn an_operator_in_a_bulk_delete_or_an_edit_is_refused() {
     let answer = app.put(&root.path()).by(&root).json(&edit).await;
     let faults: Vec<_> = answer.json()["detail"].as_array().unwrap().clone();
     assert_eq!(faults.len(), 2, "{faults:?}");
-    assert!(faults.contains(&no_string("username", json!({"$gt": ""}))), "{faults:?}");
-    assert!(faults.contains(&no_string("email", json!({"$ne": 1}))), "{faults:?}");
+    assert!(faults.contains(&no_string("username", json!({}))), "{faults:?}");
+    assert!(faults.contains(&no_string("email", json!({}))), "{faults:?}");
     app.get(&root.path()).by(&root).await.has(200);
 }
 
