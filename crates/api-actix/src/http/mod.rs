@@ -2,7 +2,7 @@
 //!
 //! - `routes`: every path and method, in one table.
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document.
-//! - `call`: what every endpoint asks of its request; `validation` and `upload` read bodies.
+//! - `call`: what every endpoint asks of its request; `validation`, `upload` and `padding` read bodies.
 //! - `answers` and `error`: what the domain says, as clients are told it.
 //! - `middleware`: what every response carries, and the access log.
 //! - `preflight`: what browsers ask before they call from elsewhere.
@@ -13,6 +13,7 @@ mod endpoints;
 mod error;
 mod middleware;
 mod openapi;
+mod padding;
 mod preflight;
 mod redirect;
 mod routes;
@@ -33,7 +34,7 @@ use actix_web::http::header;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, Error, web};
 use roster_domain::Roster;
-use roster_domain::ports::Ids;
+use roster_domain::ports::{Ids, SpoolBudget, SpoolLimits};
 use roster_domain::values::StoreName;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -49,6 +50,7 @@ pub struct AppState {
     roster: Arc<Roster>,
     ids: Arc<dyn Ids>,
     limits: Limits,
+    spools: Arc<SpoolBudget>,
     cors_origins: Vec<String>,
     image_addresses: HashMap<StoreName, String>,
     tasks: TaskTracker,
@@ -69,6 +71,7 @@ impl AppState {
             roster,
             ids,
             limits: Limits::default(),
+            spools: Arc::new(SpoolBudget::new(Limits::default().spools)),
             cors_origins: Vec::new(),
             image_addresses: HashMap::new(),
             tasks: TaskTracker::new(),
@@ -118,6 +121,7 @@ impl AppState {
     /// Other limits than the default ones.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.spools = Arc::new(SpoolBudget::new(limits.spools));
         self.limits = limits;
         self
     }
@@ -143,20 +147,27 @@ pub struct Limits {
     pub body_deadline: Duration,
     /// The most bytes of an image.
     pub image: u64,
-    /// How long an upload may send nothing.
+    /// The most bytes of images that have been uploaded and are not stored yet, in files.
+    pub spools: SpoolLimits,
+    /// How far an upload may fall behind its pace.
     pub upload_stall: Duration,
-    /// How many bytes a second an upload has to have sent on average, once it has taken longer than it may send nothing.
+    /// The pace: how many bytes a second an upload has to send. It is no earlier for having been faster before.
     pub upload_rate: u32,
     /// How long an upload may take in all.
     pub upload_deadline: Duration,
 }
+
+/// The most bytes of an image that is uploaded.
+const LARGEST_IMAGE: u64 = 10 * 1024 * 1024;
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 1024 * 1024,
             body_deadline: Duration::from_secs(30),
-            image: 10 * 1024 * 1024,
+            image: LARGEST_IMAGE,
+            // Two of the largest for one user.
+            spools: SpoolLimits { all: 256 * 1024 * 1024, each_user: 2 * LARGEST_IMAGE },
             upload_stall: Duration::from_secs(30),
             upload_rate: 4096,
             upload_deadline: Duration::from_mins(10),
