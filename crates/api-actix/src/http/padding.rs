@@ -13,7 +13,8 @@ pub(super) fn without_padding<S: Stream<Item = Result<Bytes, PayloadError>>>(
     body: S,
 ) -> impl Stream<Item = Result<Bytes, PayloadError>> + use<S> {
     let boundary = content_type.and_then(|value| value.to_str().ok()?.parse::<mime::Mime>().ok());
-    let boundary = boundary.and_then(|form| form.get_param(mime::BOUNDARY).map(|name| name.as_str().to_owned()));
+    let boundary =
+        boundary.and_then(|form| form.get_param(mime::BOUNDARY).map(|name| name.as_str().to_owned()));
     let mut padding = boundary.map(|boundary| Padding::new(&boundary));
     body.filter_map(move |chunk| {
         let chunk = match (chunk, &mut padding) {

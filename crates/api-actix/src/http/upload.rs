@@ -248,7 +248,17 @@ mod tests {
 
     #[rstest::rstest]
     fn a_name_with_an_ending_that_others_have_promises_another_type(
-        #[values("me.gif", "me.svg", "ME.HTML", "me.jpg.exe", "a.b.webp", "IMG_1.HEIC", "../x.php", ".pdf", "é.gif")]
+        #[values(
+            "me.gif",
+            "me.svg",
+            "ME.HTML",
+            "me.jpg.exe",
+            "a.b.webp",
+            "IMG_1.HEIC",
+            "../x.php",
+            ".pdf",
+            "é.gif"
+        )]
         name: &str,
     ) {
         assert!(promises_another_type(name.as_bytes()));
@@ -257,8 +267,26 @@ mod tests {
     #[rstest::rstest]
     fn any_other_name_promises_nothing_else_than_an_image(
         #[values(
-            "me.jpg", "ME.JPEG", "me.jfif", "me.jpe", "../../etc/passwd\u{0}.PnG", ".png", "é.png", "me.gif.png", "blob",
-            "image", "png", "gif", "", ".", "me.", "a.b/c", "me.2024", "me.jpgx", "éé", "me.é"
+            "me.jpg",
+            "ME.JPEG",
+            "me.jfif",
+            "me.jpe",
+            "../../etc/passwd\u{0}.PnG",
+            ".png",
+            "é.png",
+            "me.gif.png",
+            "blob",
+            "image",
+            "png",
+            "gif",
+            "",
+            ".",
+            "me.",
+            "a.b/c",
+            "me.2024",
+            "me.jpgx",
+            "éé",
+            "me.é"
         )]
         name: &str,
     ) {

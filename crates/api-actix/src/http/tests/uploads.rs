@@ -110,7 +110,9 @@ async fn blanks_behind_a_boundary_are_padding() {
     for boundary in ["limit", "\"limit\"", "\"li mit\""] {
         let name = boundary.trim_matches('"');
         let head = "Content-Disposition: form-data; name=image; filename=me.png\r\n\r\nx --limit \r\n";
-        let body = format!("--{name} \t\r\n{head}--{name}\t\r\nContent-Disposition: form-data; name=note\r\n\r\nx\r\n--{name}--  \r\nepilogue");
+        let body = format!(
+            "--{name} \t\r\n{head}--{name}\t\r\nContent-Disposition: form-data; name=note\r\n\r\nx\r\n--{name}--  \r\nepilogue"
+        );
         let request = post(UPLOAD)
             .insert_header(("Content-Type", format!("multipart/form-data; boundary={boundary}")))
             .set_payload(body);
