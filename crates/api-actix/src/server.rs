@@ -12,7 +12,7 @@ use actix_server::Server;
 use actix_web::rt::spawn;
 use actix_web::web;
 use roster_domain::Roster;
-use roster_domain::ports::Ids;
+use roster_domain::ports::{Ids, SpoolLimits};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::announce::announce;
 use crate::composition::{Composition, compose};
 use crate::connections::{Connections, Patience};
-use crate::http::AppState;
+use crate::http::{AppState, Limits};
 use crate::jobs::{Jobs, Upkeep};
 use crate::listen::listen;
 use crate::logging;
@@ -110,6 +110,7 @@ impl Application {
         announce(settings, secret_key_file.as_deref());
         tokio::spawn(probe);
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
+            .with_limits(limits(settings))
             .with_cors_origins(settings.cors_origins.clone())
             .with_image_addresses(image_addresses)
             .with_probes(probes)
@@ -194,6 +195,12 @@ impl Application {
         }
         ended.map_err(io::Error::other)?
     }
+}
+
+/// How much a request may send, by these settings.
+fn limits(settings: &Settings) -> Limits {
+    let limits = Limits::default();
+    Limits { spools: SpoolLimits { all: settings.upload_spool, ..limits.spools }, ..limits }
 }
 
 /// Drops it on a thread of its own: a store that closes waits for its disk, which may hang.

@@ -38,7 +38,7 @@ pub use self::s3::{Images, S3Keys, S3Settings};
 pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
-pub const VARIABLES: [&str; 28] = [
+pub const VARIABLES: [&str; 29] = [
     "HOST",
     "PORT",
     "DATABASE_URL",
@@ -61,6 +61,7 @@ pub const VARIABLES: [&str; 28] = [
     "HASH_QUEUE",
     "HASH_DEADLINE_SECONDS",
     "IMAGE_MEMORY_MB",
+    "UPLOAD_SPOOL_MB",
     "TRASH_RETENTION_DAYS",
     "STOP_DELAY_SECONDS",
     "METRICS_ADDRESS",
@@ -100,6 +101,8 @@ pub struct Settings {
     pub hash_deadline: Duration,
     /// How many bytes all uploads that are being decoded may take together.
     pub image_memory: u64,
+    /// How many bytes all uploads that are not stored yet may take on disk together.
+    pub upload_spool: u64,
     /// How long a user stays in the trash.
     pub trash_retention: Duration,
     /// How long it goes on serving after it was told to stop, while it says that it is not ready.
@@ -263,6 +266,7 @@ impl Settings {
         let hash_queue = reader.number("HASH_QUEUE", 128, 1..=100_000)?;
         let hash_deadline = reader.number("HASH_DEADLINE_SECONDS", 20, 1..=300)?;
         let image_memory = reader.number("IMAGE_MEMORY_MB", 96, 32..=65_536)?;
+        let upload_spool = reader.number("UPLOAD_SPOOL_MB", 256, 20..=1_048_576)?;
         let trash_retention_days = reader.number("TRASH_RETENTION_DAYS", 30, 1..=36_500)?;
         let stop_delay = reader.number("STOP_DELAY_SECONDS", 0, 0..=300)?;
         let metrics = reader.optional("METRICS_ADDRESS", |text| {
@@ -289,6 +293,7 @@ impl Settings {
             hash_queue: usize::try_from(hash_queue).unwrap_or(usize::MAX),
             hash_deadline: Duration::from_secs(hash_deadline.into()),
             image_memory: u64::from(image_memory) << 20,
+            upload_spool: u64::from(upload_spool) << 20,
             trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
             stop_delay: Duration::from_secs(stop_delay.into()),
             metrics,

@@ -29,6 +29,7 @@ fn without_variables_the_defaults_hold() {
     assert_eq!(settings.bcrypt_cost, 12);
     assert_eq!(settings.hash_queue, 128);
     assert_eq!(settings.image_memory, 96 << 20);
+    assert_eq!(settings.upload_spool, 256 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(20));
     assert_eq!(settings.trash_retention, Duration::from_hours(30 * 24));
     assert_eq!((settings.stop_delay, settings.metrics), (Duration::ZERO, None));
@@ -50,6 +51,7 @@ fn every_variable_sets_its_setting() {
         ("BCRYPT_COST", "4"),
         ("HASH_QUEUE", "7"),
         ("IMAGE_MEMORY_MB", "32"),
+        ("UPLOAD_SPOOL_MB", "20"),
         ("HASH_DEADLINE_SECONDS", "3"),
         ("TRASH_RETENTION_DAYS", "1"),
         ("STOP_DELAY_SECONDS", "5"),
@@ -69,6 +71,7 @@ fn every_variable_sets_its_setting() {
     assert_eq!(settings.bcrypt_cost, 4);
     assert_eq!(settings.hash_queue, 7);
     assert_eq!(settings.image_memory, 32 << 20);
+    assert_eq!(settings.upload_spool, 20 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(3));
     assert_eq!(settings.trash_retention, Duration::from_hours(24));
     assert_eq!(settings.stop_delay, Duration::from_secs(5));
@@ -106,6 +109,7 @@ fn an_empty_variable_is_not_set() {
 #[case("HASH_QUEUE", "0")]
 #[case("HASH_QUEUE", "many")]
 #[case("IMAGE_MEMORY_MB", "31")]
+#[case("UPLOAD_SPOOL_MB", "19")]
 #[case("HASH_DEADLINE_SECONDS", "0")]
 #[case("TRASH_RETENTION_DAYS", "0")]
 #[case("TRASH_RETENTION_DAYS", "99999999999")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use roster_domain::ports::AccessClaims;
+use roster_domain::ports::{AccessClaims, SpoolShare};
 use roster_domain::values::{AccessToken, RequestId, StoreName, UserId};
 use roster_domain::{Error, Roster};
 use roster_fastapi_body::{CollectError, Form, read_json, read_query};
@@ -58,6 +58,11 @@ impl Call {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.state.limits
+    }
+
+    /// Room for an upload of that user. It holds nothing yet.
+    pub(super) fn spool_share(&self, owner: UserId) -> SpoolShare {
+        self.state.spools.share(owner)
     }
 
     /// What stands before an image's key in its address, for the stores whose images have one.

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, ResponseError};
 use roster_domain::Error;
 use roster_fastapi_body::Fault;
 
-use super::answers::{Detail, NameTaken};
+use super::answers::{Detail, Limited, NameTaken};
 
 /// After how many seconds a client may try again where a store was out of reach.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -94,6 +94,7 @@ fn domain_answer(error: &Error) -> (StatusCode, &'static str) {
         Error::UnknownImageFormat => (StatusCode::BAD_REQUEST, "The file is not a JPEG or PNG image"),
         Error::DamagedImage => (StatusCode::BAD_REQUEST, "The image is incomplete or damaged"),
         Error::TooManyPixels { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The image has too many pixels"),
+        Error::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         Error::NoImageStore | Error::Overloaded | Error::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
@@ -122,6 +123,12 @@ impl ResponseError for Refusal {
             // The rest of such a body is not waited for.
             Self::TooLarge | Self::TooSlow | Self::NoRoom => {
                 response.force_close().json(Detail { detail: text })
+            }
+            Self::Domain(Error::TooManyRequests { retry_after }) => {
+                // Whole seconds, none of them too early.
+                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+                response.insert_header((RETRY_AFTER, seconds.to_string()));
+                response.json(Limited { detail: text, code: "rate_limited" })
             }
             Self::Domain(Error::TooManyPixels { allowed }) => {
                 response.json(Detail { detail: format!("{text}: at most {allowed} are allowed") })
@@ -165,6 +172,17 @@ mod tests {
         let (head, body) = answer(refusal.into()).await;
         let detail = "The image has too many pixels: at most 1000 are allowed";
         assert_eq!((head.status().as_u16(), body), (413, json!({ "detail": detail })));
+    }
+
+    #[actix_web::test]
+    async fn too_many_requests_are_429_that_says_when_to_retry() {
+        for (millis, seconds) in [(0, "1"), (1_000, "1"), (1_001, "2"), (60_000, "60")] {
+            let retry_after = std::time::Duration::from_millis(millis);
+            let (head, body) = answer(Error::TooManyRequests { retry_after }.into()).await;
+            let told = json!({ "detail": "Too many requests", "code": "rate_limited" });
+            assert_eq!((head.status().as_u16(), body), (429, told));
+            assert_eq!(head.headers().get("retry-after").unwrap(), seconds);
+        }
     }
 
     #[actix_web::test]

@@ -2,7 +2,7 @@
 //!
 //! - `routes`: every path and method, in one table.
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document.
-//! - `call`: what every endpoint asks of its request; `fields` has what forms are made of, `upload` reads files.
+//! - `call`: what every endpoint asks of its request; `fields` has what forms are made of, `upload` and `padding` read files.
 //! - `answers` and `error`: what the domain says, as clients are told it.
 //! - `middleware`: what every response carries, and the access log.
 //! - `preflight`: what browsers ask before they call from elsewhere.
@@ -14,6 +14,7 @@ mod error;
 mod fields;
 mod middleware;
 mod openapi;
+mod padding;
 mod preflight;
 mod redirect;
 mod routes;
@@ -33,7 +34,7 @@ use actix_web::http::header;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, Error, web};
 use roster_domain::Roster;
-use roster_domain::ports::Ids;
+use roster_domain::ports::{Ids, SpoolBudget, SpoolLimits};
 use roster_domain::values::StoreName;
 use roster_fastapi_body::Room;
 use tokio::runtime::Handle;
@@ -54,6 +55,7 @@ pub struct AppState {
     ids: Arc<dyn Ids>,
     limits: Limits,
     bodies: Room,
+    spools: Arc<SpoolBudget>,
     cors_origins: Vec<String>,
     image_addresses: HashMap<StoreName, String>,
     tasks: TaskTracker,
@@ -75,6 +77,7 @@ impl AppState {
             ids,
             limits: Limits::default(),
             bodies: Room::new(BODIES),
+            spools: Arc::new(SpoolBudget::new(Limits::default().spools)),
             cors_origins: Vec::new(),
             image_addresses: HashMap::new(),
             tasks: TaskTracker::new(),
@@ -124,6 +127,7 @@ impl AppState {
     /// Other limits than the default ones.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.spools = Arc::new(SpoolBudget::new(limits.spools));
         self.limits = limits;
         self
     }
@@ -149,20 +153,27 @@ pub struct Limits {
     pub body_deadline: Duration,
     /// The most bytes of an image.
     pub image: u64,
-    /// How long an upload may send nothing.
+    /// The most bytes of images that have been uploaded and are not stored yet, in files.
+    pub spools: SpoolLimits,
+    /// How far an upload may fall behind its pace.
     pub upload_stall: Duration,
-    /// How many bytes a second an upload has to have sent on average, once it has taken longer than it may send nothing.
+    /// The pace: how many bytes a second an upload has to send. It is no earlier for having been faster before.
     pub upload_rate: u32,
     /// How long an upload may take in all.
     pub upload_deadline: Duration,
 }
+
+/// The most bytes of an image that is uploaded.
+const LARGEST_IMAGE: u64 = 10 * 1024 * 1024;
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 64 * 1024,
             body_deadline: Duration::from_secs(30),
-            image: 10 * 1024 * 1024,
+            image: LARGEST_IMAGE,
+            // Two of the largest for one user.
+            spools: SpoolLimits { all: 256 * 1024 * 1024, each_user: 2 * LARGEST_IMAGE },
             upload_stall: Duration::from_secs(30),
             upload_rate: 4096,
             upload_deadline: Duration::from_mins(10),

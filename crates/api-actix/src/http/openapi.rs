@@ -16,7 +16,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::Config;
 
-use super::answers::NameTaken;
+use super::answers::{Limited, NameTaken};
 use super::endpoints::{
     admin_sign_up, bulk_delete, delete_profile_image, delete_user, edit_user, health, list_trash, list_users,
     live, log_in, profile_upload, profile_upload_s3, purge_user, read_profile_image, read_public_image,
@@ -58,7 +58,7 @@ const PIECE: usize = 16 * 1024;
         read_public_image::read_public_image,
         delete_profile_image::delete_profile_image,
     ),
-    components(schemas(Refused, Invalid, Taken)),
+    components(schemas(Refused, Invalid, Limited, Taken)),
     modifiers(&Bearer),
 )]
 struct Document;
@@ -222,6 +222,9 @@ pub(super) enum UploadRefusals {
     /// The form has no such file.
     #[response(status = 422)]
     Invalid(Invalid),
+    /// The caller's other uploads take too much room. `Retry-After` says when to try again.
+    #[response(status = 429)]
+    TooMany(Limited),
 }
 
 /// Of an id.

@@ -57,10 +57,29 @@ async fn the_extension_is_the_contents_and_not_the_names() {
 #[tokio::test]
 async fn a_file_of_another_extension_is_refused() {
     let (app, ann) = ann().await;
-    for name in ["me.gif", "me", "me.jpg.exe", "me.svg", "jpg", "me.", ".htaccess", "me.jpgx", "me.webp"] {
+    for name in ["me.gif", "me.jpg.exe", "me.svg", "me.html", ".pdf", "me.webp", "IMG_0001.HEIC"] {
         upload(&app, &ann, name, &jpeg()).await.refuses(400);
     }
     assert_eq!(app.images(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn the_content_decides_where_the_name_promises_nothing() {
+    let (app, ann) = ann().await;
+    for name in ["blob", "image", "me.jfif", "me", "jpg", "me.", "me.jpgx", "", "IMG 2024.02.11"] {
+        stored(upload(&app, &ann, name, &jpeg()).await, "jpg");
+        upload(&app, &ann, name, b"<svg/>").await.refuses(400);
+    }
+    // Nor has every client a name.
+    let unnamed = |content: &[u8]| {
+        let head = b"--limit\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\n";
+        let body = [head, content, b"\r\n--limit--\r\n"].concat();
+        app.post(PATH).by(&ann).body("multipart/form-data; boundary=limit", body)
+    };
+    stored(unnamed(&png()).await, "png");
+    let text = unnamed(b"text").await.has(422).json();
+    assert_eq!(text["detail"][0]["type"], "value_error");
+    assert_eq!(text["detail"][0]["loc"], json!(["body", "image"]));
 }
 
 #[tokio::test]

@@ -197,7 +197,8 @@ mod tests {
         let budget = budget(10, 10);
         let _empty = budget.share(ANN);
         budget.share(BEN).grow_to(10).unwrap();
-        assert_eq!((lock(&budget.held).all, lock(&budget.held).by_user.len()), (0, 0));
+        let held = lock(&budget.held);
+        assert_eq!((held.all, held.by_user.len()), (0, 0));
     }
 
     #[test]

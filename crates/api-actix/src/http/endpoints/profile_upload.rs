@@ -1,4 +1,5 @@
 use actix_web::{HttpResponse, web};
+use roster_domain::Error;
 use roster_domain::use_cases::UploadTarget;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,13 +8,13 @@ use crate::http::answers::image_name;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::openapi::{Failures, TokenRefusals, UploadRefusals};
-use crate::http::upload::receive;
+use crate::http::upload::{Upload, not_a_file, receive};
 
 /// A profile image, as JPEG or PNG.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone; the form is read as it arrives")]
 pub(in crate::http) struct ImageForm {
-    /// At most 10 MiB; its name ends in `.jpg`, `.jpeg` or `.png`.
+    /// At most 10 MiB. Its name ends in `.jpg`, `.jpeg`, `.jfif` or `.png`, or has no known extension.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     image: Vec<u8>,
 }
@@ -54,15 +55,16 @@ pub(super) async fn upload(
     target: UploadTarget,
 ) -> Result<String, Refusal> {
     let caller = call.caller()?;
-    let upload = receive(call, payload, field).await?;
-    if !upload.named_as_image {
-        // Told last: a caller who is gone is told that first.
-        call.roster().read_user(caller, caller.user_id).await?;
-        return Err(Refusal::NotAnImageName);
-    }
-    let (file, request) = (upload.file, call.id());
-    let image = call
+    call.roster().admit_upload(caller, target).await?;
+    let Upload { file, has_name } = receive(call, payload, field, call.spool_share(caller.user_id)).await?;
+    let request = call.id();
+    let uploaded = call
         .run_to_end(|roster| async move { roster.upload_image(caller, target, file, request).await })
-        .await?;
-    Ok(image_name(&image, call.image_addresses()))
+        .await;
+    match uploaded {
+        Ok(image) => Ok(image_name(&image, call.image_addresses())),
+        // Some call an image nothing, and text is never called anything.
+        Err(Refusal::Domain(Error::UnknownImageFormat)) if !has_name => Err(not_a_file(field)),
+        Err(refusal) => Err(refusal),
+    }
 }

@@ -11,7 +11,7 @@ use crate::http::openapi::{Failures, TokenRefusals, UploadRefusals};
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone; the form is read as it arrives")]
 pub(in crate::http) struct FileForm {
-    /// At most 10 MiB; its name ends in `.jpg`, `.jpeg` or `.png`.
+    /// At most 10 MiB. Its name ends in `.jpg`, `.jpeg`, `.jfif` or `.png`, or has no known extension.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }

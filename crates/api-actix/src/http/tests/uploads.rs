@@ -1,6 +1,11 @@
 //! Profile images.
 
+use std::rc::Rc;
+
+use roster_domain::ports::SpoolLimits;
 use serde_json::json;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -64,14 +69,10 @@ async fn a_form_without_the_file_is_422() {
     for request in requests {
         assert_eq!(world.call(ann.send(request)).await.told(), (422, &missing));
     }
-    let text = world.call(ann.send(upload(UPLOAD, &[part("image", None, b"x")]))).await;
-    assert_eq!(text.status, 422);
-    assert_eq!(text.body["detail"][0]["type"], "value_error");
-    assert_eq!(text.body["detail"][0]["loc"], json!(["body", "image"]));
 }
 
 #[actix_web::test]
-async fn a_file_that_is_not_named_as_an_image_is_400_for_who_is_there() {
+async fn a_file_that_is_named_as_another_is_400_for_who_is_there() {
     let world = World::new();
     let ann = world.user("ann").await;
     let request = || upload(UPLOAD, &[part("image", Some("me.gif"), b"x")]);
@@ -89,13 +90,37 @@ async fn a_broken_form_is_400() {
     let cut = post(UPLOAD)
         .insert_header(("Content-Type", "multipart/form-data; boundary=limit"))
         .set_payload(part("image", Some("me.png"), b"x"));
+    let bad_padding = post(UPLOAD)
+        .insert_header(("Content-Type", "multipart/form-data; boundary=limit"))
+        .set_payload([part("image", Some("me.png"), b"x"), b"--limit x\r\n".to_vec()].concat());
     let no_boundary = post(UPLOAD).insert_header(("Content-Type", "multipart/form-data")).set_payload("x");
     let no_name = post(UPLOAD)
         .insert_header(("Content-Type", "multipart/form-data; boundary=limit"))
         .set_payload("--limit\r\nX: y\r\n\r\nx\r\n--limit--\r\n");
-    for request in [cut, no_boundary, no_name] {
+    for request in [cut, bad_padding, no_boundary, no_name] {
         let answer = world.call(ann.send(request)).await;
         assert_eq!(answer.told(), (400, &json!({ "detail": "There was an error parsing the body" })));
+    }
+}
+
+#[actix_web::test]
+async fn blanks_behind_a_boundary_are_padding() {
+    let world = World::new();
+    let ann = world.user("ann").await;
+    for boundary in ["limit", "\"limit\"", "\"li mit\""] {
+        let name = boundary.trim_matches('"');
+        let head = "Content-Disposition: form-data; name=image; filename=me.png\r\n\r\nx --limit \r\n";
+        let body = format!(
+            "--{name} \t\r\n{head}--{name}\t\r\nContent-Disposition: form-data; name=note\r\n\r\nx\r\n--{name}--  \r\nepilogue"
+        );
+        let request = post(UPLOAD)
+            .insert_header(("Content-Type", format!("multipart/form-data; boundary={boundary}")))
+            .set_payload(body);
+        let answer = world.call(ann.send(request)).await;
+        assert_eq!(answer.status, 200, "{boundary}: {}", answer.body);
+        let stored = world.images.keys().pop().unwrap();
+        let stored = roster_domain::ports::ImageStore::open(&world.images, &stored).await.unwrap().unwrap();
+        assert_eq!(stored.length, "x --limit ".len() as u64, "{boundary}");
     }
 }
 
@@ -157,13 +182,103 @@ async fn an_upload_over_the_slowest_network_is_waited_for() {
 }
 
 #[actix_web::test]
-async fn without_s3_its_endpoint_is_503_once_all_is_read() {
+async fn without_s3_its_endpoint_is_503_before_anything_is_read() {
     let world = World::new();
     let ann = world.user("ann").await;
     let request = || upload(S3_UPLOAD, &[part("file", Some("me.png"), b"x")]);
     assert_eq!(world.call(request()).await.status, 401);
-    assert_eq!(world.call(ann.send(upload(S3_UPLOAD, &[]))).await.status, 422);
-    let answer = world.call(ann.send(request())).await;
+    let answer = world.call_and_stall(ann.send(request())).await;
     assert_eq!(answer.told(), (503, &json!({ "detail": "Service Unavailable" })));
     assert_eq!(answer.header("retry-after"), "5");
+}
+
+#[actix_web::test]
+async fn whoever_is_gone_is_told_before_anything_is_read() {
+    let world = World::new();
+    let ann = world.user("ann").await;
+    let away = delete(&format!("/api/v1/auth/users/{}?reason=x", ann.id));
+    assert_eq!(world.call(ann.send(away)).await.status, 204);
+    for path in [UPLOAD, S3_UPLOAD] {
+        let answer = world.call_and_stall(ann.send(upload(path, &[]))).await;
+        assert_eq!(answer.told(), (401, &json!({ "detail": "Not a valid token " })));
+    }
+}
+
+/// Uploads that have begun and never end, of so many announced bytes each.
+async fn begin_uploads(world: &World, user: &User, length: u64, number: usize) -> Vec<JoinHandle<u16>> {
+    let mut begun = Vec::new();
+    for _ in 0..number {
+        let (asked, body) = (Rc::new(Notify::new()), upload(UPLOAD, &[]));
+        let mut request = user.send(body.insert_header(("Content-Length", length))).to_request();
+        // Asked for its body, an upload has its room.
+        let asks = Rc::clone(&asked);
+        let body = stream::poll_fn(move |_| {
+            asks.notify_one();
+            std::task::Poll::<Option<Result<Bytes, PayloadError>>>::Pending
+        });
+        *request.payload() = Payload::Stream { payload: body.boxed_local() };
+        let service = init_service(app(&world.state)).await;
+        begun.push(actix_web::rt::spawn(async move {
+            Answer::of(try_call_service(&service, request).await).await.status
+        }));
+        asked.notified().await;
+    }
+    begun
+}
+
+fn limited() -> (u16, Value) {
+    (429, json!({ "detail": "Too many requests", "code": "rate_limited" }))
+}
+
+#[actix_web::test]
+async fn what_one_user_has_under_way_is_bounded_and_hinders_nobody_else() {
+    let world = World::new();
+    let (ann, ben) = (world.user("ann").await, world.user("ben").await);
+    let begun = begin_uploads(&world, &ann, 10 << 20, 2).await;
+    let request = || upload(UPLOAD, &[part("image", Some("me.png"), b"x")]);
+    let answer = world.call(ann.send(request())).await;
+    assert_eq!((answer.status, answer.body.clone()), limited());
+    assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+    // Nor is it read first.
+    let announced = ann.send(upload(UPLOAD, &[]).insert_header(("Content-Length", 1_000)));
+    assert_eq!(world.call_and_stall(announced).await.status, 429);
+    assert_eq!(world.call(ben.send(request())).await.status, 200);
+    for upload in begun {
+        upload.abort();
+        assert!(upload.await.is_err());
+    }
+    assert_eq!(world.call(ann.send(request())).await.status, 200);
+}
+
+#[actix_web::test]
+async fn what_all_users_have_under_way_is_bounded() {
+    let spools = SpoolLimits { all: 15 << 20, each_user: 10 << 20 };
+    let world = World::with_limits(Limits { spools, ..Limits::default() });
+    let (ann, ben) = (world.user("ann").await, world.user("ben").await);
+    let begun = begin_uploads(&world, &ann, 10 << 20, 1).await;
+    let request = |length| upload(UPLOAD, &[part("image", Some("me.png"), &vec![0; length])]);
+    let answer = world.call(ben.send(request(6 << 20))).await;
+    assert_eq!(answer.told(), (503, &json!({ "detail": "Service Unavailable" })));
+    assert_eq!(answer.header("retry-after"), "5");
+    assert_eq!(world.call(ben.send(request(4 << 20))).await.status, 200);
+    for upload in begun {
+        upload.abort();
+        assert!(upload.await.is_err());
+    }
+    assert_eq!(world.call(ben.send(request(6 << 20))).await.status, 200);
+}
+
+#[actix_web::test]
+async fn an_upload_of_unknown_length_counts_as_it_arrives() {
+    let spools = SpoolLimits { all: 1_000, each_user: 1_000 };
+    let world = World::with_limits(Limits { spools, ..Limits::default() });
+    let ann = world.user("ann").await;
+    let send = |length| {
+        let body = [part("image", Some("me.png"), &vec![0; length]), b"--limit--\r\n".to_vec()].concat();
+        let chunks = body.chunks(100).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect::<Vec<_>>();
+        world.call_with_body(ann.send(upload(UPLOAD, &[])), stream::iter(chunks))
+    };
+    assert_eq!(send(1_000).await.status, 200);
+    assert_eq!(send(1_001).await.status, 429);
+    assert_eq!(send(1_000).await.status, 200, "what was refused holds nothing");
 }
