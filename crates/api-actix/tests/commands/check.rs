@@ -68,20 +68,28 @@ fn what_does_not_work_is_told_line_by_line_and_is_exit_code_1() {
 }
 
 #[test]
-fn a_bucket_that_is_there_is_good() {
+fn a_bucket_that_is_there_is_good_and_one_that_is_not_is_wrong() {
     let folder = TempDir::new().unwrap();
-    let s3 = TestS3::start();
-    let (config, url) = (s3.config(), s3.url());
-    let variables = [
-        ("IMAGES_URL", "s3://images/faces"),
-        ("AWS_ENDPOINT_URL_S3", url.as_str()),
-        ("AWS_ACCESS_KEY_ID", config.access_key_id.as_str()),
-        ("AWS_SECRET_ACCESS_KEY", config.secret_access_key.as_str()),
-    ];
-    let ended = check(&folder, &variables);
-    assert!(line(&ended, "images").starts_with("good   images: s3://images/faces at http://"), "{ended:?}");
-    ended.done();
-    assert!(s3.objects().is_empty());
+    for path in ["", "/storage/v1"] {
+        let s3 = TestS3::start_below(path);
+        let (config, url) = (s3.config(), s3.url());
+        let variables = [
+            ("IMAGES_URL", "s3://images/faces"),
+            ("AWS_ENDPOINT_URL_S3", url.as_str()),
+            ("AWS_ACCESS_KEY_ID", config.access_key_id.as_str()),
+            ("AWS_SECRET_ACCESS_KEY", config.secret_access_key.as_str()),
+        ];
+        let ended = check(&folder, &variables);
+        let good = format!("good   images: s3://images/faces at {url}");
+        assert_eq!(line(&ended, "images"), good);
+        ended.done();
+        assert!(s3.objects().is_empty());
+        s3.remove_bucket();
+        let ended = check(&folder, &variables);
+        let line = line(&ended, "images");
+        assert!(line.starts_with("wrong ") && line.contains("NoSuchBucket"), "{line}");
+        ended.failed(1);
+    }
 }
 
 #[test]
