@@ -303,7 +303,7 @@ async fn log_ins(plan: &Plan, server: &Server, all: &Population) -> Outcome<Colu
     column.tell("log-ins a second; p50, p99 in ms", {
         format!("{}; {}", short(load_alone.rate()), times(&mut load_alone))
     });
-    column.judge("log-ins ÷ limit (cores ÷ time of one hash)", short(share), "≥ 0.95", share >= 0.95);
+    column.judge("log-ins ÷ limit (cores ÷ time of one hash)", short(share), "≥ 1.8", share >= 1.8);
 
     let health: Turn<'_> = Box::new(|| vec![Request::get("/health", None)]);
     let own = scenarios::own_account(all);
