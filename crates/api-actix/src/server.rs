@@ -112,6 +112,7 @@ impl Application {
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
             .with_limits(limits(settings))
             .with_cors_origins(settings.cors_origins.clone())
+            .with_trusted_proxies(settings.trusted_proxies.clone())
             .with_image_addresses(image_addresses)
             .with_probes(probes)
             .with_outages(outages);

@@ -58,7 +58,7 @@ pub(super) async fn receive(
     }
     share.grow_to(announced.min(limits.image)).map_err(Error::from)?;
     let pace = Rc::new(Pace::new(limits));
-    let headers = call.request().headers();
+    let headers = call.http().headers();
     let body = without_padding(headers.get(CONTENT_TYPE), at_most(most, payload, Rc::clone(&pace)));
     let form = Multipart::new(headers, body);
     let reading = read_form(form, field, limits.image, &pace, share);

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use super::Roster;
 use crate::Error;
+use crate::entities::Request;
 use crate::ports::{AccessClaims, ImageStore, SetImageError, Spool, Unavailable};
-use crate::values::{ImageKey, ImageRef, ProfileImage, RequestId};
+use crate::values::{ImageKey, ImageRef, ProfileImage};
 
 /// How long an image may take from its reservation to its commit. Past that it is removed, so it is far more than any
 /// store's deadline.
@@ -45,7 +46,7 @@ impl Roster {
         claims: AccessClaims,
         target: UploadTarget,
         file: Spool,
-        request: RequestId,
+        request: Request,
     ) -> Result<ImageRef, Error> {
         let (caller, _) = self.caller(claims, None).await?;
         let store = self.upload_store(target)?;

@@ -55,7 +55,7 @@ pub(in crate::http) async fn bulk_delete(call: Call, payload: web::Payload) -> R
     let BulkDeletionForm { ids, reason } = call.body(payload).await?;
     let ids = ids.into_iter().collect::<Option<Vec<_>>>().ok_or(Refusal::NotAnId)?;
 
-    let (none, request) = (ids.is_empty(), call.id());
+    let (none, request) = (ids.is_empty(), call.request());
     let done = call
         .run_to_end(|roster| async move { roster.bulk_delete(caller, ids, reason, request).await })
         .await?;

@@ -33,7 +33,7 @@ form! {
 pub(in crate::http) async fn delete_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let DeletionQuery { reason } = call.query()?;
-    let (user, request) = (call.user_id()?, call.id());
+    let (user, request) = (call.user_id()?, call.request());
     call.run_to_end(|roster| async move { roster.delete_user(caller, user, reason, request).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

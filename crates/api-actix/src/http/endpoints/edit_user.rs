@@ -37,7 +37,7 @@ form! {
 pub(in crate::http) async fn edit_user(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let EditForm { username, email } = call.body(payload).await?;
-    let (user, request) = (call.user_id()?, call.id());
+    let (user, request) = (call.user_id()?, call.request());
     let edit = Edit { email, username };
     let user =
         call.run_to_end(|roster| async move { roster.edit_user(caller, user, edit, request).await }).await?;

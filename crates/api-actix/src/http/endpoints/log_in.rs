@@ -39,7 +39,7 @@ pub(in crate::http) struct TokenPair<'a> {
 )]
 pub(in crate::http) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let LogInForm { email, password } = call.body(payload).await?;
-    let request = call.id();
+    let request = call.request();
     let known = call.roster().check_password(email, password, request).await?;
     let pair = call.run_to_end(|roster| async move { roster.start_session(known, request).await }).await?;
     Ok(HttpResponse::Ok()

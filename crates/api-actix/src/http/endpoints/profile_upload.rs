@@ -57,7 +57,7 @@ pub(super) async fn upload(
     let caller = call.caller()?;
     call.roster().admit_upload(caller, target).await?;
     let Upload { file, has_name } = receive(call, payload, field, call.spool_share(caller.user_id)).await?;
-    let request = call.id();
+    let request = call.request();
     let uploaded = call
         .run_to_end(|roster| async move { roster.upload_image(caller, target, file, request).await })
         .await;

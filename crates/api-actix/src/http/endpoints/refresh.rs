@@ -36,6 +36,6 @@ pub(in crate::http) struct FreshToken<'a> {
 )]
 pub(in crate::http) async fn refresh(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let RefreshForm { refresh_token: token } = call.body(payload).await?;
-    let access = call.roster().refresh(token, call.id()).await?;
+    let access = call.roster().refresh(token, call.request()).await?;
     Ok(HttpResponse::Ok().json(FreshToken { access_token: access.expose() }))
 }

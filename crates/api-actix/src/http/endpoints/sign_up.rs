@@ -34,12 +34,12 @@ impl From<SignUpForm> for SignUp {
 )]
 pub(in crate::http) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let form: SignUpForm = call.body(payload).await?;
-    create(&call, call.roster().prepare_sign_up(form.into()).await?).await
+    create(&call, call.roster().prepare_sign_up(form.into(), call.request()).await?).await
 }
 
 /// Creates who has signed up, and answers that.
 pub(super) async fn create(call: &Call, prepared: Prepared) -> Result<HttpResponse, Refusal> {
-    let request = call.id();
+    let request = call.request();
     call.run_to_end(|roster| async move { roster.create_user(prepared, request).await }).await?;
     Ok(HttpResponse::Created().json(Message { message: "User account created successfully." }))
 }
