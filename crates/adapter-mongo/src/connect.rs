@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::MongoStore;
 use crate::adoption::Conflicts;
+use crate::format::{NEWEST, Newer};
 use crate::lease::Lease;
 use crate::server::{DEADLINE, Failure, Server};
 use crate::told;
@@ -99,14 +100,24 @@ pub enum ConnectError {
         database: String,
     },
     /// Users share names: somebody has to decide, and nothing was changed.
-    #[error(
-        "the users of {database} can't be taken over, and nothing was changed: {conflicts}; then start again"
-    )]
+    #[error("users of {database} share names, and nothing was changed: {conflicts}; then start again")]
     Conflicts {
         /// Which database.
         database: String,
         /// Who shares what.
         conflicts: Conflicts,
+    },
+    /// A newer Roster has opened it before.
+    #[error(
+        "the database {database} has the format {found} of a newer Roster; this one knows up to {known}: use the newer one"
+    )]
+    Newer {
+        /// Which database.
+        database: String,
+        /// Its format.
+        found: i64,
+        /// The newest format that this program knows.
+        known: i32,
     },
     /// The server answers, but not with what was asked of it.
     #[error("the MongoDB at {hosts} failed: {reason}")]
@@ -133,7 +144,7 @@ pub enum Found {
     Nobody,
     /// Users, all of whom are ready.
     Users,
-    /// Users, some of whom the FastAPI service or somebody with a shell wrote: an opening takes them over.
+    /// Users, some of whom the FastAPI service, somebody with a shell, or an older Roster wrote: an opening brings them forward.
     Unadopted,
 }
 
@@ -166,6 +177,7 @@ impl MongoStore {
         ids: Arc<dyn Ids>,
     ) -> Result<Found, ConnectError> {
         let (store, target) = Self::reach(url, database, clock, ids).await?;
+        store.refuse_newer(&target).await?;
         let found = match store.who_is_there().await {
             Ok(found) => found,
             Err(failure) => return Err(target.explain(&failure).await),
@@ -232,8 +244,18 @@ impl MongoStore {
         }
     }
 
+    /// Writes nothing where a newer Roster was here.
+    async fn refuse_newer(&self, target: &Target) -> Result<(), ConnectError> {
+        match self.newer_format().await {
+            Ok(None) => Ok(()),
+            Ok(Some(newer)) => Err(target.newer(newer)),
+            Err(failure) => Err(target.explain(&failure).await),
+        }
+    }
+
     async fn make_ready(&self, target: &Target) -> Result<(), ConnectError> {
         let failed = async |failure: Failure| target.explain(&failure).await;
+        self.refuse_newer(target).await?;
         let adoption = match self.adoption_lease().await {
             Ok(adoption) => adoption,
             Err(failure) => return Err(failed(failure).await),
@@ -245,6 +267,11 @@ impl MongoStore {
                 Ok(conflicts) => return Err(target.conflicts(conflicts)),
                 Err(failure) => return Err(failed(failure).await),
             }
+        }
+        match self.claim_format().await {
+            Ok(None) => {}
+            Ok(Some(newer)) => return Err(target.newer(newer)),
+            Err(failure) => return Err(failed(failure).await),
         }
         if let Err(failure) = self.make_indexes().await {
             return Err(failed(failure).await);
@@ -349,6 +376,10 @@ impl Target {
 
     fn conflicts(&self, conflicts: Conflicts) -> ConnectError {
         ConnectError::Conflicts { database: self.database.clone(), conflicts }
+    }
+
+    fn newer(&self, Newer(found): Newer) -> ConnectError {
+        ConnectError::Newer { database: self.database.clone(), found, known: NEWEST }
     }
 
     async fn explain(&self, failure: &Failure) -> ConnectError {

@@ -12,8 +12,10 @@ use roster_domain::values::{
 
 use crate::names;
 
-/// The form of the subdocument `roster` that is written today. A user without it is not adopted yet.
-pub(crate) const VERSION: i32 = 1;
+/// The form of the subdocument `roster` that is written today. A user without it, or of an older one, is not adopted yet.
+///
+/// 2: keys are made by simple case folding.
+pub(crate) const VERSION: i32 = 2;
 
 /// The fields that make a [`User`].
 pub(crate) fn user_fields() -> Document {
@@ -97,9 +99,15 @@ pub(crate) fn is_tombstone(document: &RawDocument) -> bool {
     roster(document).is_some_and(|roster| is_true(roster, "tombstone"))
 }
 
-/// Whether nobody has made the keys of a document's names yet.
+/// Whether nobody has made the keys of a document's names yet, or only an older Roster.
 pub(crate) fn is_unadopted(document: &RawDocument) -> bool {
-    roster(document).is_none_or(|roster| number(roster, "v").is_none())
+    roster(document).is_none_or(|roster| number(roster, "v").is_none_or(|version| version < VERSION.into()))
+}
+
+/// What finds those that [`is_unadopted`] tells, through the index of versions.
+pub(crate) fn unadopted_version() -> Document {
+    let older = (1..VERSION).map(Bson::from);
+    doc! { "$in": std::iter::once(Bson::Null).chain(older).collect::<Vec<_>>() }
 }
 
 pub(crate) fn epoch(document: &RawDocument) -> Epoch {

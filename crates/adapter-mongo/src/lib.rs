@@ -10,6 +10,7 @@ mod adoption;
 mod archive;
 mod connect;
 mod document;
+mod format;
 mod indexes;
 mod lease;
 mod list;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use mongodb::bson::oid::ObjectId;
 use roster_domain::ports::Unavailable;
 
+use crate::format::Newer;
+use crate::server::Failure;
 use crate::{MongoStore, document};
 
 /// How often [`MongoStore::upkeep`] is to run, so that what others wrote is found within a minute.
@@ -36,6 +38,11 @@ impl MongoStore {
     ///
     /// Any number of instances may do it at once. It reads all users, so it takes a second for a million of them.
     pub async fn sweep(&self) -> Result<(), Unavailable> {
+        if let Some(Newer(version)) = self.newer_format().await? {
+            let reason =
+                format!("a newer Roster has brought the database to format {version}: stop this one");
+            return Err(Failure::Unexpected(reason).into());
+        }
         self.look_after_indexes().await?;
         let mut refused = self.adopt_all().await?;
         let changed = self.changed_beneath(CHANGED).await?;

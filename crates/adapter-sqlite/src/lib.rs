@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use migrate::Conflicts;
 pub use open::OpenError;
 
 use home::Home;

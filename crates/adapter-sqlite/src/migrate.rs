@@ -1,11 +1,26 @@
+mod keys;
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use self::keys::Conflicts;
+
 /// The schema's steps, from version 0 on. A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/0001_accounts.sql"),
-    include_str!("../migrations/0002_original_images.sql"),
-    include_str!("../migrations/0003_removals_by_due.sql"),
+const MIGRATIONS: &[Step] = &[
+    Step::Sql(include_str!("../migrations/0001_accounts.sql")),
+    Step::Sql(include_str!("../migrations/0002_original_images.sql")),
+    Step::Sql(include_str!("../migrations/0003_removals_by_due.sql")),
+    // Names are compared by simple case folding.
+    Step::Keys,
 ];
+
+/// What brings a database from one version to the next.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Statements.
+    Sql(&'static str),
+    /// The keys of all names are made anew, as they are made today.
+    Keys,
+}
 
 /// Marks a file as Roster's: `Rstr` in ASCII.
 const APPLICATION_ID: u32 = 0x5273_7472;
@@ -13,6 +28,7 @@ const APPLICATION_ID: u32 = 0x5273_7472;
 pub(crate) enum MigrateError {
     NotOurs,
     Newer { found: u32, known: u32 },
+    Conflicts(Conflicts),
     Sqlite(rusqlite::Error),
 }
 
@@ -42,23 +58,37 @@ pub(crate) fn check(connection: &Connection) -> Result<u32, MigrateError> {
     if found > known { Err(MigrateError::Newer { found, known }) } else { Ok(found) }
 }
 
+/// Looks whether a database of an older version could be brought forward, and changes nothing.
+pub(crate) fn examine(connection: &Connection) -> Result<u32, MigrateError> {
+    let version = check(connection)?;
+    let is_ahead =
+        |(done, step): (usize, &Step)| matches!(step, Step::Keys) && version <= version_after(done);
+    if version > 0 && MIGRATIONS.iter().enumerate().any(is_ahead) {
+        keys::changes(connection)?;
+    }
+    Ok(version)
+}
+
 /// Brings the schema to the newest version, each step in a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), MigrateError> {
     for (done, step) in MIGRATIONS.iter().enumerate() {
         // Of two processes that start at once, the second waits here and then finds it done.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if check(&transaction)? <= version_after(done) {
-            apply(&transaction, step, version_after(done + 1))?;
+            apply(&transaction, *step, version_after(done + 1))?;
         }
         transaction.commit()?;
     }
     Ok(())
 }
 
-fn apply(transaction: &Transaction<'_>, step: &str, version: u32) -> rusqlite::Result<()> {
-    transaction.execute_batch(step)?;
+fn apply(transaction: &Transaction<'_>, step: Step, version: u32) -> Result<(), MigrateError> {
+    match step {
+        Step::Sql(statements) => transaction.execute_batch(statements)?,
+        Step::Keys => keys::make_anew(transaction)?,
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", version)
+    Ok(transaction.pragma_update(None, "user_version", version)?)
 }
 
 fn version_after(steps: usize) -> u32 {

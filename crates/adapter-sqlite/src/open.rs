@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::clock::now;
-use crate::migrate::{MigrateError, migrate};
+use crate::migrate::{Conflicts, MigrateError, migrate};
 use crate::rows::exists;
 
 /// Why a database was not opened. `Display` is the whole reason, one line for whoever runs Roster.
@@ -47,6 +47,18 @@ pub enum OpenError {
         /// The newest version that this program knows.
         known: u32,
     },
+    /// Users have names that are one in this version: somebody has to decide, and nothing was changed.
+    #[error(
+        "users in {} share names, and nothing was changed: {conflicts}; with the Roster from before, give all but one of each \
+         another name, or delete them for good; then start this one again",
+        file.display()
+    )]
+    Conflicts {
+        /// Which file.
+        file: PathBuf,
+        /// Who shares what.
+        conflicts: Conflicts,
+    },
     /// The file system does not do what a write-ahead log needs.
     #[error("{} lies on a file system without shared memory (a network share?); use a local disk", file.display())]
     NoWriteAheadLog {
@@ -73,8 +85,15 @@ const BUSY_READER: Duration = Duration::from_secs(1);
 
 /// Opens the connection that writes. Makes folder, file and tables where there are none.
 pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
-    make_file(path)?;
     let fault = |cause| sqlite_error(path, cause);
+    // By a connection that only reads: one that may write folds the log into the file when it closes.
+    if is_written(path)
+        && let Ok(connection) = reader(path)
+        && let Err(error @ MigrateError::Newer { .. }) = crate::migrate::check(&connection)
+    {
+        return Err(migrate_error(path, error));
+    }
+    make_file(path)?;
     let mut connection =
         Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(fault)?;
     connection.busy_timeout(BUSY_WRITER).map_err(fault)?;
@@ -116,10 +135,14 @@ pub(crate) fn examine(path: &Path) -> Result<bool, OpenError> {
     OpenOptions::new().read(true).write(true).open(path).map_err(unwritable)?;
     let connection = reader(path).map_err(|cause| sqlite_error(path, cause))?;
     // In a new file there are no tables.
-    if crate::migrate::check(&connection).map_err(|error| migrate_error(path, error))? == 0 {
+    if crate::migrate::examine(&connection).map_err(|error| migrate_error(path, error))? == 0 {
         return Ok(false);
     }
     exists(&connection, "SELECT 1 FROM users", []).map_err(|cause| sqlite_error(path, cause))
+}
+
+fn is_written(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.len() > 0)
 }
 
 fn make_file(path: &Path) -> Result<(), OpenError> {
@@ -170,6 +193,7 @@ fn migrate_error(path: &Path, error: MigrateError) -> OpenError {
     match error {
         MigrateError::NotOurs => OpenError::NotOurs { file },
         MigrateError::Newer { found, known } => OpenError::Newer { file, found, known },
+        MigrateError::Conflicts(conflicts) => OpenError::Conflicts { file, conflicts },
         MigrateError::Sqlite(cause) => sqlite_error(path, cause),
     }
 }

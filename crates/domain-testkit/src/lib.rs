@@ -5,11 +5,13 @@
 //! - [`memory`]: adapters that keep the contract and nothing after the process.
 //! - [`fakes`]: a clock that is set, ids that are counted, secrets that are none.
 //! - [`fixtures`]: users, accounts, changes and images to test with.
+//! - [`formats`]: stores as released versions left them.
 //! - [`RosterBuilder`]: the use cases over all of these.
 
 pub mod contract;
 pub mod fakes;
 pub mod fixtures;
+pub mod formats;
 pub mod memory;
 mod roster;
 

@@ -70,11 +70,21 @@ impl MongoStore {
             let Some(last) = last_id(&batch) else { break };
             for found in &batch {
                 let Ok(id) = found.get_object_id("_id") else { continue };
+                // A key that stands there already is nobody else's.
+                let stays = |field, key: &str| {
+                    document::roster(found).and_then(|roster| document::text(roster, field)) == Some(key)
+                };
                 if let Some(email) = document::text(found, "email") {
-                    emails.push((Email::from_store(email.to_owned()).key(), id));
+                    let key = Email::from_store(email.to_owned()).key();
+                    if !stays("email_key", &key) {
+                        emails.push((key, id));
+                    }
                 }
                 if let Some(username) = document::text(found, "username") {
-                    usernames.push((Username::from_store(username.to_owned()).key(), id));
+                    let key = Username::from_store(username.to_owned()).key();
+                    if !stays("username_key", &key) {
+                        usernames.push((key, id));
+                    }
                 }
             }
             after = Some(last);

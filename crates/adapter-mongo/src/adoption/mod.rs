@@ -1,5 +1,5 @@
-//! Taking over users that the FastAPI service wrote, or somebody with a shell: its fields stay as they are, and the
-//! subdocument `roster` is made beside them, user by user, each in one write. So it goes on where it was killed, and of
+//! Taking over users that the FastAPI service wrote, or somebody with a shell, and bringing those forward that an older Roster
+//! wrote: the service's fields stay as they are, and the subdocument `roster` is made beside them, user by user, each in one write. So it goes on where it was killed, and of
 //! several instances at once each user is adopted by whoever comes first, with the same outcome.
 
 mod conflicts;
@@ -25,6 +25,7 @@ const BATCH: i64 = 1_000;
 fn fields() -> Document {
     doc! {
         "email": 1, "username": 1, "is_deleted": 1, "roster.v": 1, "roster.trash": 1, "roster.past_entry": 1,
+        "roster.email_key": 1, "roster.username_key": 1,
     }
 }
 
@@ -41,7 +42,12 @@ impl MongoStore {
     async fn unadopted(&self, after: Option<ObjectId>, limit: i64) -> Result<Vec<RawDocumentBuf>, Failure> {
         // The comparison leaves out ids that are no `ObjectId`s.
         let after = after.unwrap_or_else(|| ObjectId::from_bytes([0; 12]));
-        let filter = doc! { "roster.v": Bson::Null, "_id": { "$gt": after } };
+        let filter = doc! {
+            "roster.v": document::unadopted_version(),
+            "_id": { "$gt": after },
+            // Nothing of a tombstone's is ever brought forward.
+            "roster.tombstone": { "$ne": true },
+        };
         let find =
             Find { filter, projection: fields(), sort: doc! { "_id": 1 }, skip: 0, limit, index: None };
         self.server.find(find, JOB_DEADLINE).await

@@ -3,6 +3,8 @@
 pub(crate) mod look;
 pub(crate) mod original;
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,16 @@ impl Database {
     /// A database with nothing in it, on a server of that topology.
     pub(crate) async fn fresh_on(topology: Topology) -> Self {
         Self(roster_test_mongo::Database::fresh(topology).await)
+    }
+
+    /// Puts into it what a folder holds.
+    pub(crate) async fn restore(&self, folder: &Path) {
+        self.0.restore(folder).await;
+    }
+
+    /// All that is in it, for comparing.
+    pub(crate) async fn content(&self) -> BTreeMap<String, Vec<Document>> {
+        self.0.content().await
     }
 
     pub(crate) fn url(&self) -> &str {

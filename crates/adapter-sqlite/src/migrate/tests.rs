@@ -1,11 +1,14 @@
 use std::path::{Path, PathBuf};
 
 use roster_domain::ports::AccountArchive;
-use roster_domain::values::ProfileImage;
+use roster_domain::values::{ProfileImage, UserId};
 use tempfile::TempDir;
 
 use super::*;
 use crate::{OpenError, SqliteStore, open};
+
+#[expect(clippy::cast_possible_truncation, reason = "they are few")]
+const NEWEST: u32 = MIGRATIONS.len() as u32;
 
 fn file() -> (PathBuf, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -25,7 +28,7 @@ fn a_database_is_migrated_once() {
     assert!(before.iter().any(|name| name == "users"));
     assert!(matches!(migrate(&mut connection), Ok(())));
     assert_eq!(schema(&connection), before);
-    assert!(matches!(check(&connection), Ok(3)));
+    assert!(matches!(check(&connection), Ok(NEWEST)));
 }
 
 /// Brings a new file to an older version, as an older Roster left it.
@@ -33,7 +36,7 @@ fn at_version(file: &Path, version: usize) -> Connection {
     let mut connection = Connection::open(file).unwrap();
     for (done, step) in MIGRATIONS[..version].iter().enumerate() {
         let transaction = connection.transaction().unwrap();
-        apply(&transaction, step, version_after(done + 1)).unwrap();
+        assert!(apply(&transaction, *step, version_after(done + 1)).is_ok());
         transaction.commit().unwrap();
     }
     connection
@@ -63,12 +66,14 @@ async fn a_database_of_an_older_roster_is_brought_forward_with_its_users() {
 fn a_database_of_a_newer_roster_is_refused_and_left_as_it_is() {
     let (file, _folder) = file();
     let connection = open::writer(&file).unwrap();
-    connection.pragma_update(None, "user_version", 7).unwrap();
+    connection.pragma_update(None, "user_version", 77).unwrap();
     let before = schema(&connection);
     let error = SqliteStore::open(&file).err().unwrap();
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 77, known: NEWEST, .. }), "{error:?}");
     assert!(
-        error.to_string().contains("schema version 7 of a newer Roster; this one knows up to 3"),
+        error
+            .to_string()
+            .contains(&format!("schema version 77 of a newer Roster; this one knows up to {NEWEST}")),
         "{error}"
     );
     assert_eq!(schema(&connection), before);
@@ -91,8 +96,84 @@ fn a_step_that_fails_leaves_the_version_before() {
     let (file, _folder) = file();
     let mut connection = open::writer(&file).unwrap();
     let transaction = connection.transaction().unwrap();
-    apply(&transaction, "CREATE TABLE more (name TEXT); CREATE TABLE users (name TEXT);", 4).unwrap_err();
+    let step = Step::Sql("CREATE TABLE more (name TEXT); CREATE TABLE users (name TEXT);");
+    assert!(apply(&transaction, step, 99).is_err());
     drop(transaction);
-    assert!(matches!(check(&connection), Ok(3)));
+    assert!(matches!(check(&connection), Ok(NEWEST)));
     assert!(!schema(&connection).iter().any(|name| name == "more"));
+}
+
+/// The file of version 0.1 that is kept.
+fn of_0_1() -> (PathBuf, TempDir) {
+    let (path, folder) = file();
+    std::fs::copy(roster_domain_testkit::formats::sqlite("0.1"), &path).unwrap();
+    (path, folder)
+}
+
+fn content(connection: &Connection) -> Vec<[String; 3]> {
+    let mut statement =
+        connection.prepare("SELECT email_key, username_key, username_folded FROM users ORDER BY id").unwrap();
+    let rows = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).unwrap();
+    rows.collect::<rusqlite::Result<_>>().unwrap()
+}
+
+#[test]
+fn an_upgrade_that_ends_in_its_middle_has_changed_nothing_and_is_made_anew() {
+    let (file, _folder) = of_0_1();
+    let mut connection = Connection::open(&file).unwrap();
+    let before = content(&connection);
+    let transaction = connection.transaction().unwrap();
+    assert!(apply(&transaction, Step::Keys, 4).is_ok());
+    assert_ne!(content(&transaction), before);
+    // As a kill does.
+    drop(transaction);
+    assert_eq!(content(&connection), before);
+    assert!(matches!(check(&connection), Ok(3)));
+    drop(connection);
+    assert_ne!(content(&open::writer(&file).unwrap()), before);
+}
+
+#[test]
+fn names_that_are_one_by_now_stop_the_upgrade_and_nothing_is_changed() {
+    let (file, folder) = of_0_1();
+    let connection = Connection::open(&file).unwrap();
+    let id = |email: &str| {
+        let sql = "SELECT id FROM users WHERE email = ?1";
+        UserId::from_bytes(connection.query_row(sql, [email], |row| row.get(0)).unwrap())
+    };
+    // As 0.1 kept what it took for other names: the one with a sigma of another form, the other with a plain s.
+    let rename =
+        "UPDATE users SET email = ?2, email_key = ?2, username = ?3, username_key = ?3 WHERE email = ?1";
+    for (who, email, name) in
+        [("ann@example.com", "νίκοσ.π@example.gr", "ann"), ("carol@example.com", "carol@example.com", "sam")]
+    {
+        connection.execute(rename, [who, email, name]).unwrap();
+    }
+    let (mut emails, mut names) = (
+        [id("νίκοσ.π@example.gr"), id("νίκος.π@example.gr")],
+        [id("carol@example.com"), id("ſam@example.com")],
+    );
+    emails.sort_unstable();
+    names.sort_unstable();
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let before = content(&connection);
+    drop(connection);
+    for _ in 0..2 {
+        for error in [SqliteStore::open(&file).err(), SqliteStore::examine(&file).err()] {
+            let OpenError::Conflicts { conflicts, .. } = error.unwrap() else {
+                panic!("somebody has to decide")
+            };
+            assert_eq!(conflicts.emails, [emails]);
+            assert_eq!(conflicts.usernames, [names]);
+        }
+    }
+    let connection = Connection::open(&file).unwrap();
+    assert_eq!(content(&connection), before);
+    assert!(matches!(check(&connection), Ok(3)));
+    // Once somebody has decided, it is opened.
+    connection.execute(rename, ["νίκοσ.π@example.gr", "other@example.com", "ann"]).unwrap();
+    connection.execute(rename, ["carol@example.com", "carol@example.com", "caroline"]).unwrap();
+    drop(connection);
+    SqliteStore::open(&file).unwrap();
+    drop(folder);
 }

@@ -8,7 +8,7 @@ use roster_domain::values::{Epoch, Role};
 
 use super::Stores;
 use super::support::{ROUNDS, created, delete, import, listed, live, purge, race, stored};
-use crate::fixtures::{account, at, change, change_at, new_admin, new_user, shown, username};
+use crate::fixtures::{account, at, change, change_at, email, new_admin, new_user, shown, username};
 
 pub async fn a_user_is_created_as_it_was_given(stores: Stores) {
     let user = new_user("élodie");
@@ -32,6 +32,31 @@ pub async fn a_live_users_username_is_refused(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let other = NewUser { username: ann.username, ..new_user("bob") };
     assert!(matches!(stores.users.create(&other, &change()).await, Err(CreateError::UsernameTaken)));
+}
+
+pub async fn names_are_compared_by_simple_case_folding(stores: Stores) {
+    let named = |name: &str, text: &str| NewUser {
+        email: email(&format!("{text}@example.com")),
+        username: username(text),
+        ..new_user(name)
+    };
+    let ann = named("ann", "νίκος.π");
+    let bob = named("bob", "straße");
+    for user in [&ann, &bob] {
+        stores.users.create(user, &change()).await.unwrap();
+    }
+    for (taken, is) in [("ΝΊΚΟΣ.Π", &ann), ("νίκοσ.π", &ann), ("STRAẞE", &bob)] {
+        let other = NewUser { username: username("other"), ..named("other", taken) };
+        assert!(matches!(stores.users.create(&other, &change()).await, Err(CreateError::EmailTaken)));
+        let other = NewUser { email: email("other@example.com"), ..named("other", taken) };
+        assert!(matches!(stores.users.create(&other, &change()).await, Err(CreateError::UsernameTaken)));
+        assert_eq!(stores.users.free_usernames(&[username(taken)]).await.unwrap(), []);
+        let found = stores.users.credentials(&email(&format!("{taken}@example.com"))).await.unwrap();
+        assert_eq!(found.map(|found| found.user_id), Some(is.id));
+        // What is kept is what was given.
+        assert_eq!(live(&stores, is.id).await.map(|user| user.username), Some(is.username.clone()));
+    }
+    stores.users.create(&named("carol", "strasse"), &change()).await.unwrap();
 }
 
 pub async fn of_two_taken_names_the_email_is_named(stores: Stores) {

@@ -179,10 +179,11 @@ pub async fn a_search_does_not_regard_case(stores: Stores) {
     with_names(&stores, ["ann", "straße", "élodie", "jürgen"]).await;
     import(&stores, &account("GROSSE")).await;
     assert_eq!(found(&stores, "ANN").await, ["ann"]);
-    assert_eq!(found(&stores, "STRASSE").await, ["straße"]);
     assert_eq!(found(&stores, "STRAẞE").await, ["straße"]);
-    assert_eq!(found(&stores, "ß").await, ["straße", "GROSSE"]);
-    assert_eq!(found(&stores, "große").await, ["GROSSE"]);
+    assert_eq!(found(&stores, "ß").await, ["straße"]);
+    assert_eq!(found(&stores, "STRASSE").await, [""; 0]);
+    assert_eq!(found(&stores, "große").await, [""; 0]);
+    assert_eq!(found(&stores, "grosse").await, ["GROSSE"]);
     assert_eq!(found(&stores, "É").await, ["élodie"]);
     assert_eq!(found(&stores, "E\u{301}LO").await, ["élodie"]);
     assert_eq!(found(&stores, "JÜRGEN").await, ["jürgen"]);

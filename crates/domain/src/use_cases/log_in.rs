@@ -1,8 +1,8 @@
 use super::Roster;
 use crate::Error;
 use crate::entities::{Request, Session};
-use crate::ports::{AccessClaims, Credentials, OpenSession, Rehash, Verdict};
-use crate::values::{AccessToken, Email, Password, RefreshToken};
+use crate::ports::{AccessClaims, Asker, Credentials, HashError, OpenSession, Rehash, Verdict};
+use crate::values::{AccessToken, Email, Password, PasswordHash, RefreshToken};
 
 /// What a log-in gives.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Roster {
     ) -> Result<Known, Error> {
         let credentials = self.ports.users.credentials(&email).await?;
         let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-        let verdict = self.ports.hasher.verify(password, hash, request.asker(email)).await?;
+        let verdict = self.verify(password, hash, request.asker(email)).await?;
         match (credentials, verdict) {
             (Some(credentials), Verdict::Match) => Ok(Known { credentials, rehash: None }),
             (Some(credentials), Verdict::MatchOutdated(new)) => {
@@ -58,6 +58,30 @@ impl Roster {
                 Err(Error::BadCredentials)
             }
         }
+    }
+
+    /// Checks a password, and where it was sent in other bytes than those that are hashed today, these too: an older hash may be
+    /// of them, and is outdated then. Whether there is a user makes no difference to how often is hashed.
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        asker: Asker,
+    ) -> Result<Verdict, Error> {
+        let hasher = &self.ports.hasher;
+        let Some(as_sent) = password.as_sent() else { return Ok(hasher.verify(password, hash, asker).await?) };
+        let verdict = hasher.verify(password.clone(), hash.clone(), asker.clone()).await?;
+        if verdict != Verdict::Mismatch
+            || hasher.verify(as_sent, hash, asker.clone()).await? == Verdict::Mismatch
+        {
+            return Ok(verdict);
+        }
+        Ok(match hasher.hash(password, asker).await {
+            Ok(renewed) => Verdict::MatchOutdated(renewed),
+            // Where there is no time for another hash, the next log-in will do.
+            Err(HashError::Overloaded) => Verdict::Match,
+            Err(error) => return Err(error.into()),
+        })
     }
 
     /// The second half of a log-in.
@@ -101,7 +125,7 @@ mod tests {
     use super::super::testing::{ANN, EPOCH, NOW, REQUEST, SESSION, World};
     use super::*;
     use crate::ports::HashError;
-    use crate::values::{PasswordHash, TokenFingerprint};
+    use crate::values::TokenFingerprint;
 
     fn hash(text: &str) -> PasswordHash {
         PasswordHash::new(text.to_owned())
@@ -162,6 +186,52 @@ mod tests {
         let expected = opened(Some(rehash));
         world.users.expect_open_session().withf(move |open, _| *open == expected).returning(|_, _| Ok(true));
         log_in(world).await.unwrap();
+    }
+
+    /// A world in which a password that is not composed is checked against a hash of these bytes.
+    fn world_with_hash_of(text: Option<&'static str>) -> World {
+        let mut world = World::new();
+        let credentials = Credentials { user_id: ANN, password_hash: hash("old"), epoch: EPOCH };
+        world.users.expect_credentials().returning(move |_| Ok(text.map(|_| credentials.clone())));
+        world.hasher.expect_verify().returning(move |password, _| {
+            let matches = text == Some(password.expose());
+            Ok(if matches { Verdict::Match } else { Verdict::Mismatch })
+        });
+        world.hasher.expect_hash().returning(|password| Ok(hash(&format!("new of {}", password.expose()))));
+        world.tokens.expect_issue_access().returning(|_, _, _| AccessToken::new("access".to_owned()));
+        world.tokens.expect_issue_refresh().returning(|_, _, _| RefreshToken::new("refresh".to_owned()));
+        world.tokens.expect_fingerprint().returning(|_| TokenFingerprint::from_bytes([1; 32]));
+        world
+    }
+
+    async fn log_in_decomposed(world: World) -> Result<TokenPair, Error> {
+        let email = Email::parse("ann@example.com").unwrap();
+        world.roster().log_in(email, Password::parse("pa\u{308}ss".to_owned()).unwrap(), REQUEST).await
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_a_password_that_was_not_composed_still_verifies_and_is_renewed() {
+        let mut world = world_with_hash_of(Some("pa\u{308}ss"));
+        let expected = opened(Some(Rehash { old: hash("old"), new: hash("new of päss") }));
+        world.users.expect_open_session().withf(move |open, _| *open == expected).returning(|_, _| Ok(true));
+        log_in_decomposed(world).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_password_that_was_not_composed_matches_the_hash_of_the_composed_one() {
+        let mut world = world_with_hash_of(Some("päss"));
+        world.users.expect_open_session().withf(|open, _| *open == opened(None)).returning(|_, _| Ok(true));
+        log_in_decomposed(world).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_password_that_was_not_composed_costs_as_much_for_nobody_as_for_somebody() {
+        for hash_of in [None, Some("another")] {
+            let mut world = world_with_hash_of(hash_of);
+            world.hasher.checkpoint();
+            world.hasher.expect_verify().times(2).returning(|_, _| Ok(Verdict::Mismatch));
+            assert!(matches!(log_in_decomposed(world).await, Err(Error::BadCredentials)));
+        }
     }
 
     #[tokio::test]

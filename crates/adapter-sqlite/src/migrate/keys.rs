@@ -1,0 +1,124 @@
+//! The keys of names, where another way of comparing them has come with a version.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use roster_domain::values::{Email, UserId, Username};
+use rusqlite::{Connection, Row, Transaction};
+
+use super::MigrateError;
+use crate::rows::{self, execute, first};
+
+/// How many groups of users a message names, so that it stays a line that can be read.
+const NAMED: usize = 100;
+
+/// Users whose names are one by now: somebody has to decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conflicts {
+    /// The ids of those with one email, group by group.
+    pub emails: Vec<Vec<UserId>>,
+    /// The ids of those with one username.
+    pub usernames: Vec<Vec<UserId>>,
+}
+
+impl fmt::Display for Conflicts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        for (what, groups) in [("email", &self.emails), ("username", &self.usernames)] {
+            for ids in groups.iter().take(NAMED) {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                parts.push(format!("{what} shared by {}", ids.join(" and ")));
+            }
+            if let Some(more) = groups.len().checked_sub(NAMED).filter(|more| *more > 0) {
+                parts.push(format!("{more} more shared {what}s"));
+            }
+        }
+        f.write_str(&parts.join("; "))
+    }
+}
+
+/// A user whose keys are others today.
+pub(super) struct Changed {
+    rank: i64,
+    id: UserId,
+    email_key: String,
+    username_key: String,
+    folded: String,
+    /// Which of the two unique ones are new.
+    is_new: [bool; 2],
+}
+
+/// Whose keys are others today.
+///
+/// # Errors
+/// [`MigrateError::Conflicts`] where a new key is another user's, too.
+pub(super) fn changes(connection: &Connection) -> Result<Vec<Changed>, MigrateError> {
+    let mut changed = Vec::new();
+    let mut users = connection
+        .prepare("SELECT rank, id, email, email_key, username, username_key, username_folded FROM users")?;
+    let mut found = users.query([])?;
+    while let Some(row) = found.next()? {
+        let (email, username) = (Email::from_store(row.get(2)?), Username::from_store(row.get(4)?));
+        let (email_key, username_key, folded) = (email.key(), username.key(), username.folded());
+        let is_new = [is_other(row, 3, &email_key)?, is_other(row, 5, &username_key)?];
+        if is_new != [false; 2] || is_other(row, 6, &folded)? {
+            let (rank, id) = (row.get(0)?, rows::user_id(row, 1)?);
+            changed.push(Changed { rank, id, email_key, username_key, folded, is_new });
+        }
+    }
+    let conflicts = Conflicts {
+        emails: shared(connection, "SELECT id FROM users WHERE email_key = ?1", &changed, |changed| {
+            changed.is_new[0].then_some(&changed.email_key)
+        })?,
+        usernames: shared(connection, "SELECT id FROM users WHERE username_key = ?1", &changed, |changed| {
+            changed.is_new[1].then_some(&changed.username_key)
+        })?,
+    };
+    if conflicts == Conflicts::default() { Ok(changed) } else { Err(MigrateError::Conflicts(conflicts)) }
+}
+
+fn is_other(row: &Row<'_>, column: usize, text: &str) -> rusqlite::Result<bool> {
+    Ok(row.get_ref(column)?.as_str()? != text)
+}
+
+/// Groups of users with one key: of those who get a new one among themselves, and with who has it.
+fn shared(
+    connection: &Connection,
+    holder: &str,
+    changed: &[Changed],
+    new_key: impl Fn(&Changed) -> Option<&String>,
+) -> rusqlite::Result<Vec<Vec<UserId>>> {
+    let mut by_key: HashMap<&String, Vec<UserId>> = HashMap::new();
+    for user in changed {
+        if let Some(key) = new_key(user) {
+            by_key.entry(key).or_default().push(user.id);
+        }
+    }
+    let mut groups = Vec::new();
+    for (key, mut ids) in by_key {
+        ids.extend(first(connection, holder, [key], |row| rows::user_id(row, 0))?);
+        if ids.len() > 1 {
+            ids.sort_unstable();
+            groups.push(ids);
+        }
+    }
+    groups.sort_unstable();
+    Ok(groups)
+}
+
+/// Makes the keys anew that are others today.
+pub(super) fn make_anew(transaction: &Transaction<'_>) -> Result<(), MigrateError> {
+    let changed = changes(transaction)?;
+    for user in &changed {
+        execute(
+            transaction,
+            "UPDATE users SET email_key = ?2, username_key = ?3, username_folded = ?4, search_text = ?5
+             WHERE rank = ?1",
+            (user.rank, &user.email_key, &user.username_key, &user.folded, rows::search_text(&user.folded)),
+        )?;
+    }
+    if !changed.is_empty() {
+        tracing::info!(event = "keys of names made anew", users = changed.len());
+    }
+    Ok(())
+}
