@@ -40,7 +40,7 @@ pub use self::s3::{Images, S3Keys, S3Settings};
 pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
-pub const VARIABLES: [&str; 29] = [
+pub const VARIABLES: &[&str] = &[
     "HOST",
     "PORT",
     "DATABASE_URL",

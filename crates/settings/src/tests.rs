@@ -82,7 +82,7 @@ fn every_variable_sets_its_setting() {
 
 #[test]
 fn an_empty_variable_is_not_set() {
-    let empty = VARIABLES.map(|name| (name, ""));
+    let empty: Vec<_> = VARIABLES.iter().map(|name| (*name, "")).collect();
     assert_eq!(read(&empty).unwrap().port, 8000);
 }
 
@@ -185,7 +185,7 @@ fn every_variable_is_known_and_read_in_that_order() {
         None
     })
     .unwrap();
-    let expected: Vec<_> = VARIABLES.into_iter().filter(|name| *name != NOT_READ).collect();
+    let expected: Vec<_> = VARIABLES.iter().copied().filter(|name| *name != NOT_READ).collect();
     assert_eq!(asked.into_inner(), expected);
 }
 
@@ -195,7 +195,7 @@ fn compose_passes_every_variable_on_or_sets_it_itself() {
     let image = include_str!("../../../deploy/Dockerfile");
     // The port inside is the default, the bucket is that of IMAGES_URL, and its key has no token.
     let not_passed = ["PORT", "S3_BUCKET", "AWS_SESSION_TOKEN", NOT_READ];
-    for name in VARIABLES.into_iter().filter(|name| !not_passed.contains(name)) {
+    for name in VARIABLES.iter().copied().filter(|name| !not_passed.contains(name)) {
         let by_compose = compose.lines().any(|line| line.trim_start().starts_with(&format!("{name}: ")));
         // Made once, and read from a `.env` of its own.
         let as_secret = compose.contains(&format!("echo \"{name}="));

@@ -43,7 +43,7 @@ fn text_problem(error: TextError) -> Problem {
     match error {
         TextError::TooShort { min } => Problem::too_short(min),
         TextError::TooLong { max } => Problem::too_long(max),
-        TextError::ControlCharacter => Problem::rule(&error.to_string()),
+        TextError::ControlCharacter | TextError::Unseen { .. } => Problem::rule(&error.to_string()),
     }
 }
 

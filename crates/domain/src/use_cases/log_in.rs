@@ -193,11 +193,11 @@ mod tests {
         let mut world = World::new();
         let credentials = Credentials { user_id: ANN, password_hash: hash("old"), epoch: EPOCH };
         world.users.expect_credentials().returning(move |_| Ok(text.map(|_| credentials.clone())));
-        world.hasher.expect_verify().returning(move |password, _| {
+        world.hasher.expect_verify().returning(move |password, _, _| {
             let matches = text == Some(password.expose());
             Ok(if matches { Verdict::Match } else { Verdict::Mismatch })
         });
-        world.hasher.expect_hash().returning(|password| Ok(hash(&format!("new of {}", password.expose()))));
+        world.hasher.expect_hash().returning(|password, _| Ok(hash(&format!("new of {}", password.expose()))));
         world.tokens.expect_issue_access().returning(|_, _, _| AccessToken::new("access".to_owned()));
         world.tokens.expect_issue_refresh().returning(|_, _, _| RefreshToken::new("refresh".to_owned()));
         world.tokens.expect_fingerprint().returning(|_| TokenFingerprint::from_bytes([1; 32]));
@@ -229,7 +229,7 @@ mod tests {
         for hash_of in [None, Some("another")] {
             let mut world = world_with_hash_of(hash_of);
             world.hasher.checkpoint();
-            world.hasher.expect_verify().times(2).returning(|_, _| Ok(Verdict::Mismatch));
+            world.hasher.expect_verify().times(2).returning(|_, _, _| Ok(Verdict::Mismatch));
             assert!(matches!(log_in_decomposed(world).await, Err(Error::BadCredentials)));
         }
     }
