@@ -146,7 +146,7 @@ impl From<TextError> for Problem {
                 msg: format!("String should have at most {}", characters(max)).into(),
                 ctx: Some(json!({ "max_length": max })),
             },
-            TextError::ControlCharacter => Self::rule(&error.to_string()),
+            TextError::ControlCharacter | TextError::Unseen { .. } => Self::rule(&error.to_string()),
         }
     }
 }
