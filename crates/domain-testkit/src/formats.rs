@@ -182,7 +182,8 @@ pub async fn check(stores: &Stores, expected: &Expected) {
             "{:?}",
             account.user.id
         );
-        let free = stores.users.free_usernames(&[account.user.username.clone()]).await.expect("names");
+        let free =
+            stores.users.free_usernames(std::slice::from_ref(&account.user.username)).await.expect("names");
         assert_eq!(free, [], "{:?}", account.user.username);
     }
 

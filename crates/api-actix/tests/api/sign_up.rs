@@ -163,6 +163,44 @@ async fn addresses_that_differ_in_case_composition_or_the_domains_form_are_one()
 }
 
 #[tokio::test]
+async fn names_and_addresses_are_compared_by_simple_case_folding() {
+    let app = TestApp::start().await;
+    app.sign_up_call(&body("νίκος.π@example.gr", "νίκος.π")).await.has(201);
+    app.sign_up_call(&body("straße@example.de", "straße")).await.has(201);
+    for (email, name) in [("ΝΊΚΟΣ.Π@example.gr", "ΝΊΚΟΣ.Π"), ("STRAẞE@example.de", "STRAẞE")]
+    {
+        let taken = app.sign_up_call(&body(email, "other")).await;
+        taken.is(409, detail("User already exists with this email"));
+        suggestions(&app.sign_up_call(&body("other@example.org", name)).await);
+        let form = json!({"email": email, "password": body("", "")["password"]});
+        app.post("/api/v1/auth/login").json(&form).await.has(200);
+    }
+    app.sign_up_call(&body("strasse@example.de", "strasse")).await.has(201);
+}
+
+#[tokio::test]
+async fn a_username_holds_no_character_that_can_not_be_seen() {
+    let app = TestApp::start().await;
+    for name in ["gra\u{200b}ce", "a\u{202e}b", "\u{3164}", "so\u{ad}ft", "\u{2800}", "a\u{ffa0}"] {
+        app.sign_up_call(&body("a@example.org", name)).await.has(422);
+    }
+    app.sign_up_call(&body("a@example.org", "two words")).await.has(201);
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_however_its_letters_are_composed() {
+    let app = TestApp::start().await;
+    let sign_up = json!({"email": "a@example.org", "username": "a", "password": "pa\u{308}ss"});
+    app.sign_up_call(&sign_up).await.has(201);
+    for password in ["päss", "pa\u{308}ss"] {
+        let form = json!({"email": "a@example.org", "password": password});
+        app.post("/api/v1/auth/login").json(&form).await.has(200);
+    }
+    let form = json!({"email": "a@example.org", "password": "pass"});
+    app.post("/api/v1/auth/login").json(&form).await.has(401);
+}
+
+#[tokio::test]
 async fn of_16_equal_sign_ups_at_once_one_succeeds() {
     let app = TestApp::start().await;
     let request = body("ann@example.org", "ann");

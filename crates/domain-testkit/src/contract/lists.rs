@@ -13,6 +13,7 @@ macro_rules! store_contract {
                 a_user_is_created_as_it_was_given
                 a_live_users_email_is_refused
                 a_live_users_username_is_refused
+                names_are_compared_by_simple_case_folding
                 of_two_taken_names_the_email_is_named
                 a_trashed_users_names_stay_taken
                 a_purged_users_names_are_free
