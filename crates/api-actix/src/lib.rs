@@ -4,9 +4,6 @@
 //! - `composition`: builds the use cases over their adapters. It is the one file that names adapters.
 //! - [`http`]: the routes.
 //! - [`server`]: listens, serves, and stops in good order.
-//! - `serving`: the server of HTTP over its connections.
-//! - `connections`: closes those that hold their place for nothing.
-//! - `stream`: what is read of a connection, and when.
 //! - `jobs`: what is done beside the requests.
 //! - `metrics`: what is counted, where somebody wants to know.
 //! - `readiness`: whether the stores are well.
@@ -16,7 +13,6 @@
 mod announce;
 pub mod commands;
 mod composition;
-mod connections;
 pub mod http;
 mod jobs;
 mod listen;
@@ -26,9 +22,7 @@ mod outages;
 mod readiness;
 mod secret_key;
 pub mod server;
-mod serving;
 mod stores;
-mod stream;
 mod system;
 
 use roster_domain::values::Username;

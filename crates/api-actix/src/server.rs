@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use actix_server::Server;
 use actix_web::rt::spawn;
 use actix_web::web;
 use roster_domain::Roster;
 use roster_domain::ports::{Ids, SpoolLimits};
+use roster_http_server::{Config, Patience, serve};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -20,29 +20,24 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::announce::announce;
 use crate::composition::{Composition, compose};
-use crate::connections::{Connections, Patience};
-use crate::http::{AppState, Limits};
+use crate::http::{self, AppState, Limits};
 use crate::jobs::{Jobs, Upkeep};
 use crate::listen::listen;
 use crate::logging;
-use crate::metrics::Metrics;
-use crate::serving::{Deadlines, serve};
+use crate::metrics::{self, Metrics};
 use roster_settings::{Host, Settings};
 
 pub use crate::composition::CompositionError;
 pub use crate::secret_key::SecretKeyError;
 
-/// How long a request's head may take to arrive.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long a connection may wait for its next request: longer than most proxies wait, so that they close it first.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// When connections are closed that neither of the two ends. A next head may begin in the last moment.
+/// How long a connection may wait for its client. For its next request longer than most proxies wait, so that they close it
+/// first.
 const PATIENCE: Patience = Patience {
-    idle: KEEP_ALIVE.saturating_add(HEAD_DEADLINE),
-    closing: Duration::from_secs(10),
-    look_every: Duration::from_secs(2),
+    head: Duration::from_secs(10),
+    next: Duration::from_secs(75),
+    answer: Duration::from_secs(85),
+    end: Duration::from_secs(5),
+    look_every: Duration::from_secs(1),
 };
 
 /// How long requests may take to end once nobody listens any more, and how long all that they began, their time included. It
@@ -52,6 +47,9 @@ const ALL_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How many files this process would like to have open.
 const OPEN_FILES: u64 = 65_536;
+
+/// How many connections may be open at most: each takes some kilobytes as well.
+const MOST_PLACES: usize = 16_384;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -148,17 +146,20 @@ impl Application {
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listeners, addresses, state, roster, ids, upkeep, metrics, stop_delay } = self;
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        let connections = Arc::new(Connections::new());
-        let builder = Server::build()
-            .workers(workers)
-            .max_concurrent_connections(connections_per_worker(workers))
-            .shutdown_timeout(REQUESTS_END_WITHIN.as_secs())
-            .disable_signals();
-        let deadlines = Deadlines { head: HEAD_DEADLINE, keep_alive: KEEP_ALIVE };
-        let server = serve(builder, listeners, &state, &connections, deadlines)?;
+        let config = Config {
+            name: "api",
+            workers,
+            places: places(),
+            patience: PATIENCE,
+            stops_within: REQUESTS_END_WITHIN,
+            meters: metrics::connections(),
+        };
+        let served = state.clone();
+        let app = move || http::app(&served);
+        let refusing = state.clone();
+        let server = serve(config, listeners, app, move |malformed, peer| http::refuse(&refusing, malformed, peer))?;
         let handle = server.handle();
         let mut server = spawn(server);
-        let watching = spawn(async move { connections.watch(PATIENCE).await });
         let jobs = Jobs::start(&roster, &ids, upkeep);
         if let Some(metrics) = metrics {
             metrics.serve()?;
@@ -183,7 +184,6 @@ impl Application {
             handle.stop(true).await;
             server.await
         };
-        watching.abort();
         let rest = async {
             state.finish().await;
             jobs.stop().await;
@@ -259,8 +259,8 @@ fn ignores_hang_up() -> bool {
     ignored.and_then(|ignored| u64::from_str_radix(ignored.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)
 }
 
-/// Half of the files that may be open are for connections, each of which has two; images, spools and the database have the rest.
-fn connections_per_worker(workers: usize) -> usize {
+/// How many connections may be open: half of the files that may be. Images, spools and the database have the rest.
+fn places() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
     let mut files = limit.current.unwrap_or(OPEN_FILES);
@@ -268,8 +268,7 @@ fn connections_per_worker(workers: usize) -> usize {
     if files < wanted && setrlimit(Resource::Nofile, more).is_ok() {
         files = wanted;
     }
-    let connections = usize::try_from(files.min(OPEN_FILES) / 4).unwrap_or(usize::MAX);
-    (connections / workers).max(1)
+    usize::try_from(files / 2).unwrap_or(MOST_PLACES).clamp(1, MOST_PLACES)
 }
 
 #[cfg(test)]

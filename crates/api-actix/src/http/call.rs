@@ -3,7 +3,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use roster_domain::entities::Request;
 use roster_domain::ports::{AccessClaims, SpoolShare};
@@ -30,13 +30,24 @@ impl FromRequest for Call {
     type Error = Refusal;
     type Future = Ready<Result<Self, Refusal>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !matches!(payload, Payload::None) && is_encoded(request.headers()) {
+            return ready(Err(Refusal::Encoded));
+        }
         let state = request.app_data::<web::Data<AppState>>().cloned();
         let noted = request.extensions().get::<Noted>().map(|noted| noted.request);
         let call =
             state.zip(noted).map(|(state, noted)| Self { state, http: request.clone(), request: noted });
         ready(call.ok_or_else(|| Error::Internal("the application is not whole".into()).into()))
     }
+}
+
+/// Whether the body is not sent as it is.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings =
+        headers.get_all(CONTENT_ENCODING).flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut codings = codings.map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty());
+    codings.any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 impl Call {

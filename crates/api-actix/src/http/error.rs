@@ -1,8 +1,9 @@
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use roster_domain::Error;
 use roster_fastapi_body::Fault;
+use roster_http_server::Malformed;
 
 use super::answers::{Detail, Limited, NameTaken};
 
@@ -34,6 +35,10 @@ pub(super) enum Refusal {
     UnknownPath,
     #[error("not ready")]
     NotReady,
+    #[error("not a request")]
+    Malformed(Malformed),
+    #[error("the body is encoded")]
+    Encoded,
 }
 
 /// What an outage is the fault of.
@@ -75,6 +80,16 @@ impl Refusal {
             Self::Unreadable => (StatusCode::BAD_REQUEST, "There was an error parsing the body"),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "Not Found"),
             Self::NoRoom | Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Self::Malformed(Malformed::Syntax) => (StatusCode::BAD_REQUEST, "Not a valid HTTP request"),
+            Self::Malformed(Malformed::HeadTooLarge) => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large")
+            }
+            Self::Malformed(Malformed::HeadTooSlow) => {
+                (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time")
+            }
+            Self::Encoded => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's Content-Encoding is not supported")
+            }
         }
     }
 }
@@ -116,6 +131,10 @@ impl ResponseError for Refusal {
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            }
+            // Which it would be of (RFC 9110, 15.5.16).
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                response.insert_header((ACCEPT_ENCODING, HeaderValue::from_static("identity")));
             }
             _ => {}
         }

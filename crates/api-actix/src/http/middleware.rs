@@ -1,7 +1,9 @@
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
+use actix_http::Response;
+use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
@@ -13,12 +15,12 @@ use futures_util::FutureExt;
 use roster_domain::Error;
 use roster_domain::entities::Request;
 use roster_domain::values::{ClientAddress, RequestId, UserId};
+use roster_http_server::Malformed;
 use tokio::time::Instant;
 
 use super::AppState;
 use super::error::{Blame, Refusal};
 use super::routes::{Endpoint, UNKNOWN};
-use crate::connections::{Connection, Sending, sending};
 use crate::metrics::{self, Requests};
 use crate::outages::{Access, Outages};
 use crate::readiness::Found;
@@ -46,9 +48,9 @@ pub(super) struct Noted {
 
 /// Around every request: gives it an id, gives every response its headers, and writes the access log.
 pub(super) fn observe<S, B>(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     service: &S,
-) -> impl Future<Output = Result<ServiceResponse<Sending<B>>, actix_web::Error>> + use<S, B>
+) -> impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + use<S, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
 {
@@ -59,20 +61,12 @@ where
     let client = state.map_or(ClientAddress::UNKNOWN, |state| state.proxies.client(peer, request.headers()));
     let counted = state.and_then(|state| state.requests.as_ref()).map(Requests::begin);
     request.extensions_mut().insert(Noted { request: Request::of_client(id, client), caller: None });
-    let connection = request.conn_data::<Arc<Connection>>().cloned();
-    let (in_flight, answering) = connection.as_ref().map(Connection::begin).unzip();
-    if let Some(connection) = &connection {
-        let body = connection.on_demand(request.take_payload());
-        request.set_payload(body);
-    }
     let area = Area::of(request.path());
     let method = request.method().clone();
     let answer = AssertUnwindSafe(service.call(request)).catch_unwind();
 
     async move {
-        // It is in flight until this future ends, or is dropped because the client has gone.
-        let in_flight = in_flight;
-        let done = Done { method, started, counted, client };
+        let done = Done { method: Some(method), started, counted, client };
         let mut response = match answer.await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Outside::new(id, area, &done, &error).into()),
@@ -99,13 +93,21 @@ where
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         area.set_headers(response.headers_mut(), id);
-        if let Some(in_flight) = &in_flight
-            && response.response().head().connection_type() == ConnectionType::Close
-        {
-            in_flight.is_last();
-        }
-        Ok(response.map_body(|_, body| sending(answering, body)))
+        Ok(response)
     }
+}
+
+/// Answers what the server could not read as a request: with an id, in JSON and in the log, as all else is.
+pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -> Response<BoxBody> {
+    let id = state.ids.request_id();
+    let counted = state.requests.as_ref().map(Requests::begin);
+    // Headers that can't be read name nobody else.
+    let client = ClientAddress::new(peer.ip());
+    let done = Done { method: None, started: Instant::now(), counted, client };
+    let mut answer = Refusal::Malformed(malformed).error_response();
+    done.tell(None, answer.status(), id, None);
+    Area::Other.set_headers(answer.headers_mut(), id);
+    answer.into()
 }
 
 /// Which headers a response has beside those that all have.
@@ -147,7 +149,8 @@ fn id_header(id: RequestId) -> HeaderValue {
 
 /// A request whose answer is there: the access log tells of it, and it is counted where anybody wants to know.
 struct Done {
-    method: Method,
+    /// None where the request could not be read.
+    method: Option<Method>,
     started: Instant,
     counted: Option<metrics::InFlight>,
     client: ClientAddress,
@@ -163,18 +166,21 @@ impl Done {
     ) {
         let Self { method, started, counted, client } = self;
         let (took, route) = (started.elapsed(), endpoint.unwrap_or(UNKNOWN));
+        let method = method.as_ref();
         if counted.is_some() {
             metrics::answered(method, route, status, took);
         }
         let user = caller.map(tracing::field::display);
         let duration_ms = took.as_secs_f64() * 1000.0;
         // What changed nothing and went well is told at `debug`: at the rate of reads, the log would cost more than they do.
-        let is_quiet = *method == Method::GET && (status.is_success() || status == StatusCode::NOT_MODIFIED);
+        let is_read = method.is_some_and(|method| matches!(*method, Method::GET | Method::HEAD));
+        let is_quiet = is_read && (status.is_success() || status == StatusCode::NOT_MODIFIED);
+        let method = method.map(tracing::field::display);
         let status = status.as_u16();
         if is_quiet {
-            tracing::debug!(event = "answered", %method, route, status, duration_ms, user, %client, %request);
+            tracing::debug!(event = "answered", method, route, status, duration_ms, user, %client, %request);
         } else {
-            tracing::info!(event = "answered", %method, route, status, duration_ms, user, %client, %request);
+            tracing::info!(event = "answered", method, route, status, duration_ms, user, %client, %request);
         }
     }
 }

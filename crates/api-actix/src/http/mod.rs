@@ -32,7 +32,7 @@ use std::time::Duration;
 use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, Error, web};
 use ipnet::IpNet;
@@ -48,6 +48,7 @@ use crate::metrics::Requests;
 use crate::outages::Outages;
 use crate::readiness::{Probe, Readiness};
 
+pub(crate) use self::middleware::refuse;
 pub(crate) use self::openapi::text as document;
 
 /// How many bytes of JSON bodies may be in memory at once, small ones apart: 512 of the largest.
@@ -218,9 +219,17 @@ pub fn app(
 
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
-        .allowed_methods(["GET", "POST", "PUT", "DELETE"])
-        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::ETAG, middleware::REQUEST_ID])
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "DELETE"])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            // What tools that trace requests send with each.
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
+            middleware::REQUEST_ID,
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, middleware::REQUEST_ID])
         .max_age(3600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

@@ -36,6 +36,8 @@ const PIECE: usize = 16 * 1024;
                        can come back.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
+    // Relative to the document, so that it holds behind a proxy's prefix too.
+    servers((url = ".")),
     paths(
         health::health,
         live::live,
@@ -192,6 +194,9 @@ pub(super) enum BodyRefusals {
     /// The body is too large.
     #[response(status = 413)]
     TooLarge(Refused),
+    /// The body has a `Content-Encoding`.
+    #[response(status = 415, headers(("Accept-Encoding" = String)))]
+    Encoded(Refused),
     /// The body is not as described.
     #[response(status = 422)]
     Invalid(Invalid),
@@ -219,6 +224,9 @@ pub(super) enum UploadRefusals {
     /// The file is too large.
     #[response(status = 413)]
     TooLarge(Refused),
+    /// The form has a `Content-Encoding`.
+    #[response(status = 415, headers(("Accept-Encoding" = String)))]
+    Encoded(Refused),
     /// The form has no such file.
     #[response(status = 422)]
     Invalid(Invalid),

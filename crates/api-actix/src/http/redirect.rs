@@ -10,12 +10,20 @@ pub(super) async fn unknown_path(request: HttpRequest) -> Result<HttpResponse, R
     if !routes::exists(&with_slash_toggled(request.match_info().as_str())) {
         return Err(Refusal::UnknownPath);
     }
-    let mut target = with_slash_toggled(request.uri().path());
+    let mut target = sibling(request.uri().path());
     if let Some(query) = request.uri().query() {
         target.push('?');
         target.push_str(query);
     }
     Ok(HttpResponse::TemporaryRedirect().insert_header((LOCATION, target)).finish())
+}
+
+/// The path with its last slash toggled, relative to itself (RFC 9110, 10.2.2): a proxy may have taken a prefix away, of
+/// which only the client knows.
+fn sibling(path: &str) -> String {
+    let (up, down) = if path.ends_with('/') { ("../", "") } else { ("./", "/") };
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    format!("{up}{name}{down}")
 }
 
 fn with_slash_toggled(path: &str) -> String {

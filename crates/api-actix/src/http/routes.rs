@@ -25,11 +25,26 @@ pub(super) struct Endpoint {
     pub(super) methods: &'static [(Method, MakeRoute)],
 }
 
+impl Endpoint {
+    /// All methods, each with the route that answers it: what answers GET answers HEAD too (RFC 9110, 9.1), and the server
+    /// leaves the body out.
+    fn routes(&self) -> impl Iterator<Item = (Method, MakeRoute)> {
+        self.methods.iter().flat_map(|(method, route)| {
+            let head = (*method == Method::GET).then_some(Method::HEAD);
+            [Some(method.clone()), head].into_iter().flatten().map(|method| (method, *route))
+        })
+    }
+}
+
 /// Every path that is served. A path in braces is one segment, whatever it is.
 pub(super) static ENDPOINTS: &[Endpoint] = &[
-    Endpoint { path: "/health", allow: "GET", methods: &[(Method::GET, || web::to(health::health))] },
-    Endpoint { path: "/health/live", allow: "GET", methods: &[(Method::GET, || web::to(live::live))] },
-    Endpoint { path: "/health/ready", allow: "GET", methods: &[(Method::GET, || web::to(ready::ready))] },
+    Endpoint { path: "/health", allow: "GET, HEAD", methods: &[(Method::GET, || web::to(health::health))] },
+    Endpoint { path: "/health/live", allow: "GET, HEAD", methods: &[(Method::GET, || web::to(live::live))] },
+    Endpoint {
+        path: "/health/ready",
+        allow: "GET, HEAD",
+        methods: &[(Method::GET, || web::to(ready::ready))],
+    },
     Endpoint {
         path: "/api/v1/auth/signup",
         allow: "POST",
@@ -52,12 +67,12 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         path: "/api/v1/auth/users",
-        allow: "GET",
+        allow: "GET, HEAD",
         methods: &[(Method::GET, || web::to(list_users::list_users))],
     },
     Endpoint {
         path: "/api/v1/auth/users/{user_id}",
-        allow: "GET, PUT, DELETE",
+        allow: "GET, HEAD, PUT, DELETE",
         methods: &[
             (Method::GET, || web::to(read_user::read_user)),
             (Method::PUT, || web::to(edit_user::edit_user)),
@@ -66,7 +81,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         path: "/api/v1/auth/users/{user_id}/profile-image",
-        allow: "GET, DELETE",
+        allow: "GET, HEAD, DELETE",
         methods: &[
             (Method::GET, || web::to(read_profile_image::read_profile_image)),
             (Method::DELETE, || web::to(delete_profile_image::delete_profile_image)),
@@ -74,12 +89,12 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         path: "/api/v1/profile-images/{owner}/{name}",
-        allow: "GET",
+        allow: "GET, HEAD",
         methods: &[(Method::GET, || web::to(read_public_image::read_public_image))],
     },
     Endpoint {
         path: "/api/v1/trash/",
-        allow: "GET",
+        allow: "GET, HEAD",
         methods: &[(Method::GET, || web::to(list_trash::list_trash))],
     },
     Endpoint {
@@ -109,13 +124,17 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         path: "/openapi.json",
-        allow: "GET",
+        allow: "GET, HEAD",
         methods: &[(Method::GET, || web::to(openapi::document))],
     },
-    Endpoint { path: "/docs/", allow: "GET", methods: &[(Method::GET, || web::to(openapi::swagger_ui))] },
+    Endpoint {
+        path: "/docs/",
+        allow: "GET, HEAD",
+        methods: &[(Method::GET, || web::to(openapi::swagger_ui))],
+    },
     Endpoint {
         path: "/docs/{file}",
-        allow: "GET",
+        allow: "GET, HEAD",
         methods: &[(Method::GET, || web::to(openapi::swagger_ui))],
     },
 ];
@@ -125,9 +144,8 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     for endpoint in ENDPOINTS {
         let resource = web::resource(endpoint.path).app_data(endpoint).default_service(web::to(wrong_method));
         let resource = endpoint
-            .methods
-            .iter()
-            .fold(resource, |resource, (method, route)| resource.route(route().method(method.clone())));
+            .routes()
+            .fold(resource, |resource, (method, route)| resource.route(route().method(method)));
         config.service(resource);
     }
     config.default_service(web::to(unknown_path));
@@ -167,7 +185,7 @@ mod tests {
     #[test]
     fn the_allow_header_names_every_method() {
         for endpoint in ENDPOINTS {
-            let methods: Vec<_> = endpoint.methods.iter().map(|(method, _)| method.as_str()).collect();
+            let methods: Vec<_> = endpoint.routes().map(|(method, _)| method.to_string()).collect();
             assert_eq!(endpoint.allow, methods.join(", "), "{}", endpoint.path);
         }
     }

@@ -12,11 +12,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use actix_http::Response;
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::rt::spawn;
-use actix_web::{App, HttpResponse, HttpServer, web};
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use actix_web::{App, HttpResponse, web};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use roster_http_server::{Config, Malformed, Meters, Patience, serve};
 use tokio::time::sleep;
 
 pub(crate) use requests::{InFlight, Requests, answered};
@@ -30,6 +34,15 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// How many may read at once.
 const MOST_READERS: usize = 32;
+
+/// How long a connection may wait for its reader, who may come once a minute.
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(10),
+    next: Duration::from_secs(75),
+    answer: Duration::from_secs(30),
+    end: Duration::from_secs(5),
+    look_every: Duration::from_secs(1),
+};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -50,14 +63,19 @@ impl Metrics {
         let Self { listener, kept } = self;
         let address = listener.local_addr()?;
         let shared = kept.clone();
-        let server = HttpServer::new(move || {
-            App::new().app_data(web::Data::new(shared.clone())).route("/metrics", web::get().to(read))
-        })
-        .workers(1)
-        .max_connections(MOST_READERS)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+        let config = Config {
+            name: "metrics",
+            workers: 1,
+            places: MOST_READERS,
+            patience: PATIENCE,
+            stops_within: Duration::ZERO,
+            meters: Meters::default(),
+        };
+        let app = move || {
+            let shared = web::Data::new(shared.clone());
+            App::new().app_data(shared).route("/metrics", web::get().to(read))
+        };
+        let server = serve(config, vec![listener], app, refuse)?;
         spawn(server);
         spawn(async move {
             loop {
@@ -71,6 +89,22 @@ impl Metrics {
             tracing::warn!(event = "metrics", %address, "other machines can read metrics at http://{address}/metrics");
         }
         Ok(())
+    }
+}
+
+fn refuse(malformed: Malformed, _: SocketAddr) -> Response<BoxBody> {
+    Response::new(match malformed {
+        Malformed::Syntax => StatusCode::BAD_REQUEST,
+        Malformed::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Malformed::HeadTooSlow => StatusCode::REQUEST_TIMEOUT,
+    })
+}
+
+/// What counts the connections of the API.
+pub(crate) fn connections() -> Meters {
+    Meters {
+        open: gauge!("roster_http_connections"),
+        displaced: counter!("roster_http_connections_displaced_total"),
     }
 }
 
@@ -102,6 +136,10 @@ fn describe() {
     );
     describe_gauge!("roster_http_requests_in_flight", "Requests that wait for their answer.");
     describe_gauge!("roster_http_connections", "Connections that are open.");
+    describe_counter!(
+        "roster_http_connections_displaced_total",
+        "Connections that were closed since others needed their places."
+    );
     describe_gauge!("roster_hash_waiting", "Passwords that wait to be hashed.");
     describe_histogram!(
         "roster_hash_wait_seconds",

@@ -28,9 +28,9 @@ impl Drop for InFlight {
     }
 }
 
-/// Counts a request that was answered. One whose client has gone before is not.
-pub(crate) fn answered(method: &Method, route: &'static str, status: StatusCode, took: Duration) {
-    let method = name(method);
+/// Counts a request that was answered. One whose client has gone before is not. What could not be read as a request counts as `other`.
+pub(crate) fn answered(method: Option<&Method>, route: &'static str, status: StatusCode, took: Duration) {
+    let method = method.map_or("other", name);
     let status = status.as_str().to_owned();
     counter!("roster_http_requests_total", "method" => method, "route" => route, "status" => status)
         .increment(1);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::json;
+use url::Url;
 
-use crate::harness::{Setup, TestApp, detail, operations, raw};
+use crate::harness::{Answer, Setup, TestApp, detail, operations, raw};
 
 #[tokio::test]
 async fn health_is_answered_to_anybody() {
@@ -67,9 +68,12 @@ async fn a_path_that_differs_by_its_last_slash_is_sent_to_the_route_with_its_que
         for query in ["", "?page=2&q=a%20b"] {
             let answer = app.call(operation.method.clone(), &format!("{other}{query}")).await.has(307);
             let location = answer.header("location").unwrap();
-            let expected = format!("{route}{query}");
-            let absolute = format!("http://{}{expected}", app.address());
-            assert!(location == expected || location == absolute, "{other}{query} leads to {location}");
+            // As a client resolves it that knows it under a proxy's prefix, and one that knows it without.
+            for prefix in ["", "/accounts"] {
+                let asked = Url::parse(&format!("https://proxy.example{prefix}{other}{query}")).unwrap();
+                let expected = format!("https://proxy.example{prefix}{route}{query}");
+                assert_eq!(asked.join(location).unwrap().as_str(), expected, "{other}{query}: {location}");
+            }
         }
     }
 }
@@ -112,9 +116,60 @@ async fn what_is_no_http_is_refused_and_the_service_lives_on() {
     ] {
         let request = format!("{request}\r\n\r\n");
         let answer = raw(app.address(), request.as_bytes());
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{request:?}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{request:?}: {answer}");
+        assert!(answer.contains("\r\nx-request-id: "), "{request:?}: {answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{request:?}: {answer}");
+        assert!(answer.ends_with('}') && answer.contains("\r\n\r\n{\"detail\":\""), "{request:?}: {answer}");
     }
     app.get("/health").await.has(200);
+}
+
+#[tokio::test]
+async fn a_preflight_allows_every_header_that_the_document_names() {
+    let app = Setup::new().set("CORS_ORIGINS", "https://app.example.org").start().await;
+    let mut headers = 0;
+    for operation in operations(&app).await {
+        let parameters = operation.document["parameters"].as_array().cloned().unwrap_or_default();
+        for parameter in parameters.iter().filter(|parameter| parameter["in"] == "header") {
+            headers += 1;
+            let name = parameter["name"].as_str().unwrap();
+            let answer = app
+                .call(Method::OPTIONS, &operation.path_of("67a9940edc65a0145ee73980"))
+                .header("origin", "https://app.example.org")
+                .header("access-control-request-method", operation.method.as_str())
+                .header("access-control-request-headers", name.to_lowercase())
+                .await;
+            assert!(matches!(answer.status, 200 | 204), "{} with {name}: {answer:?}", operation.name());
+        }
+    }
+    assert!(headers > 0, "If-None-Match is one");
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_is_but_without_the_body() {
+    let app = TestApp::start().await;
+    let root = app.admin().await;
+    let mut compared = 0;
+    for operation in operations(&app).await {
+        let path = operation.path_of(&root.id);
+        let [get, head] = [Method::GET, Method::HEAD].map(|method| app.call(method, &path).by(&root));
+        let (get, head) = (get.await, head.await);
+        if operation.method != Method::GET {
+            continue;
+        }
+        compared += 1;
+        assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
+        // Each has an id and a second of its own.
+        let headers = |answer: &Answer| {
+            let mut headers = answer.headers.clone();
+            headers.remove("x-request-id");
+            headers.remove("date");
+            headers
+        };
+        assert_eq!(headers(&head), headers(&get), "{path}");
+        assert_eq!(head.header("content-length"), Some(get.body.len().to_string().as_str()), "{path}");
+    }
+    assert!(compared > 5, "{compared}");
 }
 
 #[tokio::test]
@@ -168,12 +223,14 @@ async fn a_browser_may_call_from_a_configured_origin_and_from_no_other() {
 
 #[tokio::test]
 async fn a_preflight_names_the_methods_and_headers_that_clients_need() {
+    const HEADERS: [&str; 5] =
+        ["authorization", "content-type", "if-none-match", "traceparent", "x-request-id"];
     let app = Setup::new().set("CORS_ORIGINS", "https://app.example.org").start().await;
     let preflight = |origin: &str, method: &str| {
         app.call(Method::OPTIONS, "/api/v1/auth/users/67a9940edc65a0145ee73980")
             .header("origin", origin)
             .header("access-control-request-method", method)
-            .header("access-control-request-headers", "authorization, content-type")
+            .header("access-control-request-headers", HEADERS.join(", "))
     };
     for method in ["GET", "PUT", "DELETE", "POST"] {
         let answer = preflight("https://app.example.org", method).await;
@@ -182,7 +239,7 @@ async fn a_preflight_names_the_methods_and_headers_that_clients_need() {
         let methods = answer.header("access-control-allow-methods").unwrap();
         assert!(methods.contains(method), "{methods}");
         let headers = answer.header("access-control-allow-headers").unwrap().to_lowercase();
-        assert!(headers.contains("authorization") && headers.contains("content-type"), "{headers}");
+        assert!(HEADERS.iter().all(|header| headers.contains(header)), "{headers}");
     }
     let answer = preflight("https://evil.example", "PUT").await;
     assert_eq!(answer.header("access-control-allow-origin"), None);

@@ -10,6 +10,8 @@ pub(crate) mod harness;
 mod access;
 mod admin_policy;
 mod bulk_delete;
+mod clients;
+mod connections;
 mod documented_examples;
 mod editing;
 mod errors;

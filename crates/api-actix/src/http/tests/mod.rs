@@ -1,7 +1,6 @@
 //! The shape of requests and answers, over stores in memory.
 
 mod accounts;
-mod connections;
 mod protocol;
 mod trash;
 mod uploads;

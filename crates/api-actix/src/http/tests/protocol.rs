@@ -10,6 +10,7 @@ use roster_domain::ports::{Asker, Clock, HashError, PasswordHasher, Verdict};
 use roster_domain::values::{PasswordHash, Timestamp};
 use serde_json::json;
 use tokio::sync::{Notify, oneshot};
+use url::Url;
 
 use super::super::call::Call;
 use super::super::middleware::Noted;
@@ -27,7 +28,7 @@ async fn the_server_says_that_it_is_healthy() {
 async fn every_path_answers_405_with_its_methods_to_any_other() {
     let world = World::new();
     for endpoint in ENDPOINTS {
-        for method in [Method::PATCH, Method::OPTIONS, Method::HEAD, Method::TRACE] {
+        for method in [Method::PATCH, Method::OPTIONS, Method::CONNECT, Method::TRACE] {
             let request = TestRequest::with_uri(&endpoint.path.replace("{user_id}", "x")).method(method);
             let answer = world.call(request).await;
             assert_eq!(answer.told(), (405, &json!({ "detail": "Method Not Allowed" })), "{}", endpoint.path);
@@ -40,10 +41,17 @@ async fn every_path_answers_405_with_its_methods_to_any_other() {
 async fn every_path_with_the_other_ending_is_redirected_to_the_route() {
     let world = World::new();
     for endpoint in ENDPOINTS {
-        let path = endpoint.path.replace("{user_id}", "x").replace("{file}", "index.html");
+        let path = endpoint.path.replace("{user_id}", "x:y").replace("{file}", "index.html");
+        let path = path.replace("{owner}", "x").replace("{name}", "y");
         let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
         let answer = world.call(post(&format!("{other}?a=%20b"))).await;
-        assert_eq!((answer.status, answer.header("location")), (307, format!("{path}?a=%20b").as_str()));
+        let location = answer.header("location");
+        assert!(location.starts_with('.'), "{location} is relative");
+        for prefix in ["", "/accounts", "/a/b"] {
+            let asked = Url::parse(&format!("https://proxy.example{prefix}{other}?a=%20b")).unwrap();
+            let expected = format!("https://proxy.example{prefix}{path}?a=%20b");
+            assert_eq!((answer.status, asked.join(location).unwrap().as_str()), (307, expected.as_str()));
+        }
         assert_eq!(answer.header("x-request-id").len(), 32);
     }
 }
@@ -142,6 +150,30 @@ async fn a_body_that_is_too_large_is_413() {
     assert_eq!(answer.told(), (413, &json!({ "detail": "The request is too large" })));
 }
 
+#[rstest::rstest]
+#[case(&["gzip"], 415)]
+#[case(&["identity, br"], 415)]
+#[case(&["identity", "deflate"], 415)]
+#[case(&["x"], 415)]
+#[case(&[" Identity"], 422)]
+#[case(&[""], 422)]
+#[actix_web::test]
+async fn an_encoded_body_is_415_that_says_what_would_be_read(#[case] codings: &[&str], #[case] status: u16) {
+    for path in ["/api/v1/auth/login", "/api/v1/profile-upload/"] {
+        let world = World::new();
+        let ann = world.user("ann").await;
+        let mut request = ann.send(post(path)).set_payload("{}");
+        for coding in codings {
+            request = request.append_header(("Content-Encoding", *coding));
+        }
+        let answer = world.call(request).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        assert_eq!(answer.header("accept-encoding"), if status == 415 { "identity" } else { "" });
+    }
+    let bodiless = get("/health").insert_header(("Content-Encoding", "gzip"));
+    assert_eq!(World::new().call(bodiless).await.status, 200);
+}
+
 #[actix_web::test]
 async fn a_panic_is_500_that_says_nothing() {
     struct BrokenClock;
@@ -177,7 +209,7 @@ async fn browsers_may_call_from_the_configured_origins_alone() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, "https://app.example"));
     let mut exposed: Vec<_> = answer.header("access-control-expose-headers").split(", ").collect();
     exposed.sort_unstable();
-    assert_eq!(exposed, ["etag", "x-request-id"]);
+    assert_eq!(exposed, ["etag", "retry-after", "x-request-id"]);
     let answer = world.call(refused("https://evil.example")).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, ""));
 
@@ -185,7 +217,7 @@ async fn browsers_may_call_from_the_configured_origins_alone() {
         .method(Method::OPTIONS)
         .insert_header(("Origin", "https://app.example"))
         .insert_header(("Access-Control-Request-Method", "POST"))
-        .insert_header(("Access-Control-Request-Headers", "content-type, authorization"));
+        .insert_header(("Access-Control-Request-Headers", "content-type, authorization, if-none-match"));
     let answer = world.call(preflight).await;
     assert_eq!((answer.status, answer.header("x-request-id").len()), (200, 32));
     assert!(answer.header("access-control-allow-methods").contains("POST"));
