@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use roster_adapter_crypto::{BcryptHasher, HasherConfig};
 use roster_domain::ports::{PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
+use roster_domain_testkit::fixtures::asker;
 
 const PASSWORD: &str = "correct horse";
 
@@ -33,7 +34,7 @@ async fn main() {
     let threads = thread::available_parallelism().unwrap();
     let config = HasherConfig { cost, queue: waiting as usize, deadline: Duration::from_mins(10), threads };
     let hasher = Arc::new(BcryptHasher::start(config).unwrap());
-    let hash = hasher.hash(password()).await.unwrap();
+    let hash = hasher.hash(password(), asker()).await.unwrap();
 
     println!("cost {cost}, {threads} threads, {waiting} waiting; {times} times {span:?} each");
     println!("checks a processor's second: crate, ours, ratio    one alone: crate, ours, ratio");
@@ -64,7 +65,7 @@ fn password() -> Password {
 }
 
 async fn check(hasher: &BcryptHasher, hash: &PasswordHash) {
-    assert_eq!(hasher.verify(password(), Some(hash.clone())).await.unwrap(), Verdict::Match);
+    assert_eq!(hasher.verify(password(), Some(hash.clone()), asker()).await.unwrap(), Verdict::Match);
 }
 
 /// As a pool of threads does it that hash one password each.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ring::rand::{SecureRandom, SystemRandom};
 use roster_bcrypt_lanes::Cost;
-use roster_domain::ports::{HashError, PasswordHasher, Verdict};
+use roster_domain::ports::{Asker, HashError, PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
 
 use crate::pool::Pool;
@@ -73,11 +73,16 @@ impl BcryptHasher {
 
 #[async_trait]
 impl PasswordHasher for BcryptHasher {
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
+    async fn hash(&self, password: Password, _: Asker) -> Result<PasswordHash, HashError> {
         self.pool.run(Hash::new(password, self.cost, self.salt()?)).await
     }
 
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError> {
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        _: Asker,
+    ) -> Result<Verdict, HashError> {
         self.pool.run(Check::new(password, hash.as_ref(), self.cost, self.salt()?)).await
     }
 }

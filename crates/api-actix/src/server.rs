@@ -111,6 +111,7 @@ impl Application {
         tokio::spawn(probe);
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
             .with_cors_origins(settings.cors_origins.clone())
+            .with_trusted_proxies(settings.trusted_proxies.clone())
             .with_image_addresses(image_addresses)
             .with_probes(probes)
             .with_outages(outages);

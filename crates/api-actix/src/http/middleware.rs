@@ -11,7 +11,8 @@ use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::Error;
-use roster_domain::values::{RequestId, UserId};
+use roster_domain::entities::Request;
+use roster_domain::values::{ClientAddress, RequestId, UserId};
 use tokio::time::Instant;
 
 use super::AppState;
@@ -36,9 +37,9 @@ const SWAGGER_UI: HeaderValue = HeaderValue::from_static(
 );
 
 /// What the log tells of a request besides its answer.
-pub(super) struct Request {
-    /// The server's own, never the client's.
-    pub(super) id: RequestId,
+pub(super) struct Noted {
+    /// Its id is the server's own, never the client's.
+    pub(super) request: Request,
     /// Whose token it came with, once that was found valid.
     pub(super) caller: Option<UserId>,
 }
@@ -54,8 +55,10 @@ where
     let started = Instant::now();
     let state = request.app_data::<web::Data<AppState>>();
     let id = state.map_or(RequestId::from_bytes([0; 16]), |state| state.ids.request_id());
+    let peer = request.peer_addr();
+    let client = state.map_or(ClientAddress::UNKNOWN, |state| state.proxies.client(peer, request.headers()));
     let counted = state.and_then(|state| state.requests.as_ref()).map(Requests::begin);
-    request.extensions_mut().insert(Request { id, caller: None });
+    request.extensions_mut().insert(Noted { request: Request::of_client(id, client), caller: None });
     let connection = request.conn_data::<Arc<Connection>>().cloned();
     let (in_flight, answering) = connection.as_ref().map(Connection::begin).unzip();
     if let Some(connection) = &connection {
@@ -69,14 +72,14 @@ where
     async move {
         // It is in flight until this future ends, or is dropped because the client has gone.
         let in_flight = in_flight;
-        let done = Done { method, started, counted };
+        let done = Done { method, started, counted, client };
         let mut response = match answer.await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Outside::new(id, area, &done, &error).into()),
             Err(panic) => return Err(Outside::new(id, area, &done, message(&*panic)).into()),
         };
         let endpoint = response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path);
-        let caller = response.request().extensions().get::<Request>().and_then(|request| request.caller);
+        let caller = response.request().extensions().get::<Noted>().and_then(|noted| noted.caller);
         done.tell(endpoint, response.status(), id, caller);
         // By what was served, where something was: a path may be written in many ways.
         let area = endpoint.map_or(area, Area::of);
@@ -147,6 +150,7 @@ struct Done {
     method: Method,
     started: Instant,
     counted: Option<metrics::InFlight>,
+    client: ClientAddress,
 }
 
 impl Done {
@@ -157,7 +161,7 @@ impl Done {
         request: RequestId,
         caller: Option<UserId>,
     ) {
-        let Self { method, started, counted } = self;
+        let Self { method, started, counted, client } = self;
         let (took, route) = (started.elapsed(), endpoint.unwrap_or(UNKNOWN));
         if counted.is_some() {
             metrics::answered(method, route, status, took);
@@ -168,9 +172,9 @@ impl Done {
         let is_quiet = *method == Method::GET && (status.is_success() || status == StatusCode::NOT_MODIFIED);
         let status = status.as_u16();
         if is_quiet {
-            tracing::debug!(event = "answered", %method, route, status, duration_ms, user, %request);
+            tracing::debug!(event = "answered", %method, route, status, duration_ms, user, %client, %request);
         } else {
-            tracing::info!(event = "answered", %method, route, status, duration_ms, user, %request);
+            tracing::info!(event = "answered", %method, route, status, duration_ms, user, %client, %request);
         }
     }
 }
