@@ -43,6 +43,8 @@ pub(super) enum Blame {
     Settings,
     /// Whoever took an image away.
     Image,
+    /// Whoever put something else in an image's place, or answers instead of its store.
+    Content,
 }
 
 impl Refusal {
@@ -54,6 +56,7 @@ impl Refusal {
             Self::Domain(Error::Overloaded) => Some(("load", Blame::Load)),
             Self::Domain(Error::NoImageStore) => Some(("image store not configured", Blame::Settings)),
             Self::Domain(Error::ImageMissing { .. }) => Some(("missing image", Blame::Image)),
+            Self::Domain(Error::ImageDamaged { .. }) => Some(("damaged image", Blame::Content)),
             _ => None,
         }
     }
@@ -92,7 +95,7 @@ fn domain_answer(error: &Error) -> (StatusCode, &'static str) {
         Error::UnknownImageFormat => (StatusCode::BAD_REQUEST, "The file is not a JPEG or PNG image"),
         Error::DamagedImage => (StatusCode::BAD_REQUEST, "The image is incomplete or damaged"),
         Error::TooManyPixels { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The image has too many pixels"),
-        Error::NoImageStore | Error::Overloaded | Error::Unavailable(_) => {
+        Error::NoImageStore | Error::ImageDamaged { .. } | Error::Overloaded | Error::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),

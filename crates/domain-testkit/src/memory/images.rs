@@ -72,7 +72,7 @@ impl ImageStore for MemoryImages {
 
 fn opened(bytes: &Bytes) -> StoredImage {
     StoredImage {
-        length: bytes.len() as u64,
+        length: Some(bytes.len() as u64),
         chunks: stream::iter(chunks(bytes).into_iter().map(Ok)).boxed(),
     }
 }
