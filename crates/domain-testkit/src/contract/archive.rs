@@ -178,7 +178,7 @@ pub async fn an_imported_account_works_like_any_other(stores: Stores) {
     assert!(stored(&stores, id).await.unwrap().epoch > Epoch::new(41));
     assert_eq!(restore(&stores, id).await, imported.user);
     purge(&stores, id).await;
-    assert_eq!(super::support::due_images(&stores, 10).await, [stored_image(&imported)]);
+    assert_eq!(due_images(&stores, 10).await, [stored_image(&imported)]);
 }
 
 pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: Stores) {
@@ -186,7 +186,7 @@ pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: St
     stores.archive.write(&[ann.clone(), bob.clone()]).await.unwrap();
     assert_eq!(restore(&stores, ann.user.id).await, ann.user);
     assert_eq!(stores.trash.purge_expired(at(9), 10, &change()).await.unwrap(), [bob.user.id]);
-    assert_eq!(super::support::due_images(&stores, 10).await, [stored_image(&bob)]);
+    assert_eq!(due_images(&stores, 10).await, [stored_image(&bob)]);
 }
 
 pub async fn an_account_whose_names_another_has_is_refused(stores: Stores) {

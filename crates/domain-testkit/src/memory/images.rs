@@ -77,7 +77,7 @@ fn opened(bytes: &Bytes) -> StoredImage {
     }
 }
 
-fn read_whole(image: &Spool) -> std::io::Result<Bytes> {
+pub(crate) fn read_whole(image: &Spool) -> std::io::Result<Bytes> {
     let mut file = image.file();
     file.seek(SeekFrom::Start(0))?;
     let mut bytes = Vec::new();

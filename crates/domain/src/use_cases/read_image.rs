@@ -163,7 +163,7 @@ impl Roster {
             return Err(Error::NoImageStore);
         };
         let Some(stored) = store.open(&image.key).await? else { return Ok(None) };
-        self.content(store.as_ref(), owner, &image.key, *checksum, stored).await
+        self.content(store, owner, &image.key, *checksum, stored).await
     }
 
     /// What is stored under a key of ours, and has been opened; `None` where it is gone since.

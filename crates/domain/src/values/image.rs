@@ -96,7 +96,7 @@ impl ImageKey {
     /// Whose image it is.
     #[must_use]
     pub fn owner(&self) -> Option<UserId> {
-        self.0.split_once('/').and_then(|(owner, _)| UserId::parse(owner).ok())
+        self.0.split_once('/').and_then(|(owner, _)| owner.parse().ok())
     }
 
     /// The format of what lies there.
