@@ -86,7 +86,7 @@ impl FolderImages {
     }
 
     fn stored(&self, (file, length): (File, u64)) -> StoredImage {
-        StoredImage { length, chunks: chunks(self.worker.clone(), file, length) }
+        StoredImage { length: Some(length), chunks: chunks(self.worker.clone(), file, length) }
     }
 }
 

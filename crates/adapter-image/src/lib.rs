@@ -9,13 +9,13 @@ mod picture;
 mod png;
 mod threads;
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool, Unavailable};
-use roster_domain::values::ImageFormat;
+use roster_domain::values::{Checksum, ImageFormat, RunningChecksum};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -84,7 +84,8 @@ impl ImageProcessor for Processor {
                 let _memory = memory;
                 let format = outline.format();
                 let image = outline.decode(&image)?.finish(format)?;
-                Ok(ProcessedImage { image, format })
+                let checksum = checksum(&image).map_err(unavailable)?;
+                Ok(ProcessedImage { image, format, checksum })
             })
             .await
     }
@@ -169,6 +170,20 @@ impl Outline {
             Self::Jpeg(jpeg) => jpeg.decode(image),
             Self::Png(png) => png.decode(image),
         }
+    }
+}
+
+/// The checksum of what was made, read piece by piece.
+fn checksum(image: &Spool) -> io::Result<Checksum> {
+    let (mut sum, mut reader) = (RunningChecksum::default(), input::open(image));
+    loop {
+        let piece = reader.fill_buf()?;
+        let count = piece.len();
+        if count == 0 {
+            return Ok(sum.finish());
+        }
+        sum.add(piece);
+        reader.consume(count);
     }
 }
 

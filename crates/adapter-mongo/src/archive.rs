@@ -142,7 +142,10 @@ fn roster(account: &Account) -> Document {
 }
 
 fn stored_image(account: &Account) -> Option<Document> {
-    account.user.profile_image.as_ref().and_then(ProfileImage::stored).map(document::stored_image)
+    match &account.user.profile_image {
+        Some(ProfileImage::Stored(own)) => Some(document::stored_own_image(own)),
+        _ => None,
+    }
 }
 
 /// An account that is not there yet.
@@ -158,9 +161,15 @@ fn new_document(account: &Account) -> Document {
 /// What replaces an account. Of what is there only the promises to remove images are kept, and the image before joins them.
 fn replacement(account: &Account) -> Document {
     let removals = doc! { "$ifNull": ["$roster.removals", []] };
+    // The same image is no other one because its checksum is known now.
+    let own = account.user.profile_image.as_ref().and_then(ProfileImage::stored);
+    let (store, key) = own.map_or(("", ""), |image| (image.store.as_str(), image.key.as_str()));
     let is_other = doc! { "$and": [
         { "$eq": [{ "$type": "$roster.image" }, "object"] },
-        { "$ne": ["$roster.image", literal(stored_image(account).map_or(Bson::Null, Bson::from))] },
+        { "$or": [
+            { "$ne": ["$roster.image.store", literal(store)] },
+            { "$ne": ["$roster.image.key", literal(key)] },
+        ] },
     ] };
     let image_before = doc! {
         "store": "$roster.image.store",

@@ -6,8 +6,8 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, RawBsonRef, RawDocument, doc};
 use roster_domain::entities::{Change, NewUser, Session, TrashEntry, User};
 use roster_domain::values::{
-    Email, Epoch, ImageKey, ImageRef, OriginalImage, PasswordHash, ProfileImage, Reason, Role, SessionId,
-    StoreName, Timestamp, TokenFingerprint, TrashEntryId, UserId, Username,
+    Checksum, Email, Epoch, ImageKey, ImageRef, OriginalImage, OwnImage, PasswordHash, ProfileImage, Reason,
+    Role, SessionId, StoreName, Timestamp, TokenFingerprint, TrashEntryId, UserId, Username,
 };
 
 use crate::names;
@@ -171,6 +171,22 @@ pub(crate) fn stored_image(image: &ImageRef) -> Document {
     doc! { "store": image.store.as_str(), "key": image.key.as_str() }
 }
 
+/// An image and, where there is one, its checksum.
+pub(crate) fn stored_own_image(own: &OwnImage) -> Document {
+    let mut document = stored_image(&own.image);
+    if let Some(checksum) = &own.checksum {
+        document.insert("length", i64::try_from(checksum.length).unwrap_or(i64::MAX));
+        document.insert("sha256", bytes(&checksum.sha256));
+    }
+    document
+}
+
+/// The checksum in a subdocument of an image.
+fn checksum(document: &RawDocument) -> Option<Checksum> {
+    let length = number(document, "length").and_then(|length| u64::try_from(length).ok())?;
+    Some(Checksum { length, sha256: binary(document, "sha256")? })
+}
+
 /// The image that a subdocument of store and key is.
 pub(crate) fn image(document: &RawDocument) -> Option<ImageRef> {
     let key = ImageKey::parse(text(document, "key")?).ok()?;
@@ -179,8 +195,9 @@ pub(crate) fn image(document: &RawDocument) -> Option<ImageRef> {
 
 /// The image that a user has: one of ours, else what the FastAPI service kept.
 fn profile_image(document: &RawDocument) -> Option<ProfileImage> {
-    match roster(document).and_then(|roster| subdocument(roster, "image")).and_then(image) {
-        Some(image) => Some(image.into()),
+    let own = |document| Some(OwnImage { image: image(document)?, checksum: checksum(document) });
+    match roster(document).and_then(|roster| subdocument(roster, "image")).and_then(own) {
+        Some(own) => Some(own.into()),
         None => Some(OriginalImage::from_store(text(document, "profile_image")?.to_owned()).into()),
     }
 }

@@ -5,7 +5,7 @@ use roster_domain::ports::{
     Caller, CallerAnswer, CreateError, Credentials, EditError, OpenSession, RemoveImageError, SessionState,
     SetImageError, Unavailable, UserQuery, Users,
 };
-use roster_domain::values::{Email, Epoch, ImageRef, SessionId, UserId, Username};
+use roster_domain::values::{Email, Epoch, OwnImage, SessionId, UserId, Username};
 
 use crate::document::{self, literal, object_id};
 use crate::server::{Failure, change};
@@ -172,7 +172,8 @@ impl Users for MongoStore {
         Err(Failure::Unexpected("the names of an edit were taken and free in turns".to_owned()).into())
     }
 
-    async fn set_image(&self, user: UserId, image: &ImageRef, change: &Change) -> Result<(), SetImageError> {
+    async fn set_image(&self, user: UserId, own: &OwnImage, change: &Change) -> Result<(), SetImageError> {
+        let image = &own.image;
         let mut filter = live(user);
         let mut reservation = document::stored_image(image);
         reservation.insert("removing", false);
@@ -182,7 +183,7 @@ impl Users for MongoStore {
             { "$ne": ["$$removal.key", literal(image.key.as_str())] },
         ] } } };
         let set = doc! {
-            "roster.image": literal(document::stored_image(image)),
+            "roster.image": literal(document::stored_own_image(own)),
             "roster.removals": { "$concatArrays": [others, image_before(change)] },
         };
         if self.server.change(filter, vec![doc! { "$set": set }], doc! { "_id": 1 }).await?.is_some() {

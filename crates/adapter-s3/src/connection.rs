@@ -99,9 +99,14 @@ fn with_slash(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
 }
 
+/// How long so many bytes take on the slowest line.
+pub(crate) const fn sending(bytes: u64) -> Duration {
+    Duration::from_millis(bytes.saturating_mul(1_000) / SLOWEST)
+}
+
 /// How long a call may take that sends so many bytes.
 pub(crate) fn timeouts(bytes: u64) -> TimeoutConfig {
-    let sending = Duration::from_secs(bytes / SLOWEST);
+    let sending = sending(bytes);
     TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(TRY + sending)

@@ -15,8 +15,6 @@ pub(crate) enum Fault {
     /// There was no answer, or none that could be understood.
     #[error("{doing} failed")]
     NoAnswer { doing: &'static str, source: Box<dyn Error + Send + Sync> },
-    #[error("an object came without its length")]
-    NoLength,
     #[error("an object that nobody has stored is there: is it S3 that answers?")]
     NotS3,
     #[error("an object came too slowly")]

@@ -21,7 +21,8 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use roster_domain::ports::{ImageStore, Spool, StoredImage, Unavailable};
 use roster_domain::values::{ImageFormat, ImageKey, OriginalImage, StoreName, UserId};
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout};
 
 pub use crate::connection::{Connection, Credentials};
 use crate::fault::Fault;
@@ -91,7 +92,6 @@ impl S3Images {
     async fn read(&self, object: String) -> Result<Option<StoredImage>, Unavailable> {
         let Some(object) = self.get(object).await? else { return Ok(None) };
         let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-        let length = length.ok_or_else(|| self.unavailable(Fault::NoLength))?;
         Ok(Some(StoredImage { length, chunks: chunks(self.name.clone(), object.body, length) }))
     }
 
@@ -166,24 +166,58 @@ const fn is_refusal(status: u16) -> bool {
     matches!(status, 401 | 403 | 405 | 501)
 }
 
-/// The body of an object that has so many bytes. After a fault there is nothing more.
-fn chunks(store: StoreName, body: ByteStream, length: u64) -> BoxStream<'static, Result<Bytes, Unavailable>> {
-    stream::try_unfold((body, Bytes::new(), length), move |(mut body, mut arrived, mut missing)| {
-        let store = store.clone();
-        async move {
-            while arrived.is_empty() {
-                let next = timeout(PIECE_DEADLINE, body.try_next()).await;
-                let next = next.map_err(|_| Fault::Stalled).and_then(|read| read.map_err(Fault::Cut));
-                match next.map_err(|fault| fault.in_store(&store))? {
-                    Some(piece) => arrived = piece,
-                    None if missing == 0 => return Ok(None),
-                    None => return Err(Fault::TooShort { missing }.in_store(&store)),
+/// For how long an object may still be waited for. A piece that arrives earns more, as much as a slow line needs for it; while
+/// nobody asks for the next piece, none of it is spent.
+struct Waits {
+    left: Duration,
+}
+
+impl Waits {
+    async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Elapsed> {
+        let began = Instant::now();
+        let next = timeout(self.left, next).await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        next
+    }
+
+    fn earn(&mut self, bytes: usize) {
+        self.left = (self.left + connection::sending(bytes as u64)).min(PIECE_DEADLINE);
+    }
+}
+
+/// The body of an object, which has so many bytes where its length is known. After a fault there is nothing more.
+///
+/// Without a length it is the transfer's coding that tells an end from a break.
+fn chunks(
+    store: StoreName,
+    body: ByteStream,
+    length: Option<u64>,
+) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+    let waits = Waits { left: PIECE_DEADLINE };
+    stream::try_unfold(
+        (body, Bytes::new(), length, waits),
+        move |(mut body, mut arrived, missing, mut waits)| {
+            let (store, mut missing) = (store.clone(), missing);
+            async move {
+                while arrived.is_empty() {
+                    let next = waits.wait(body.try_next()).await;
+                    let next = next.map_err(|_| Fault::Stalled).and_then(|read| read.map_err(Fault::Cut));
+                    match next.map_err(|fault| fault.in_store(&store))? {
+                        Some(piece) => {
+                            waits.earn(piece.len());
+                            arrived = piece;
+                        }
+                        None => match missing {
+                            None | Some(0) => return Ok(None),
+                            Some(missing) => return Err(Fault::TooShort { missing }.in_store(&store)),
+                        },
+                    }
                 }
+                let piece = arrived.split_to(arrived.len().min(CHUNK));
+                missing = missing.map(|missing| missing.saturating_sub(piece.len() as u64));
+                Ok(Some((piece, (body, arrived, missing, waits))))
             }
-            let piece = arrived.split_to(arrived.len().min(CHUNK));
-            missing = missing.saturating_sub(piece.len() as u64);
-            Ok(Some((piece, (body, arrived, missing))))
-        }
-    })
+        },
+    )
     .boxed()
 }

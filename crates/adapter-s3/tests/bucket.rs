@@ -92,7 +92,7 @@ async fn a_slow_service_is_waited_for() {
     s3.set_mode(Mode::Slow(Duration::from_millis(20)));
     let key = image_key(next_user_id());
     images.put(&key, spool(&bytes(500_000))).await.unwrap();
-    assert_eq!(images.open(&key).await.unwrap().unwrap().length, 500_000);
+    assert_eq!(images.open(&key).await.unwrap().unwrap().length, Some(500_000));
 }
 
 #[tokio::test]

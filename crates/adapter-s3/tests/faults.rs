@@ -206,6 +206,25 @@ async fn an_upload_that_is_not_read_on_is_given_up_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_image_without_its_length_is_read_whole_and_one_that_is_cut_off_ends_in_a_fault() {
+    let s3 = TestS3::start();
+    let images = images(&s3).await;
+    let (key, stored) = (image_key(next_user_id()), bytes(300_000));
+    images.put(&key, spool(&stored)).await.unwrap();
+
+    s3.set_mode(Mode::WithoutLength);
+    let image = images.open(&key).await.unwrap().unwrap();
+    assert_eq!(image.length, None);
+    let pieces: Vec<_> = image.chunks.try_collect().await.unwrap();
+    assert!(pieces.concat() == stored);
+
+    s3.set_mode(Mode::CutOff);
+    let image = images.open(&key).await.unwrap().unwrap();
+    let fault = image.chunks.try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(told(&fault).contains("cut off"), "{}", told(&fault));
+}
+
+#[tokio::test]
 async fn an_image_that_is_cut_off_while_it_is_read_ends_in_a_fault_and_not_in_silence() {
     let mut s3 = TestS3::start();
     let images = images(&s3).await;

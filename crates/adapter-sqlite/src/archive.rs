@@ -11,7 +11,7 @@ use crate::{SqliteStore, rank, removals, trash};
 
 pub(crate) const ACCOUNTS: &str = "SELECT
          users.id, email, username, role, created_at, updated_at, updated_by, image_store, image_key,
-         image_original, password_hash, epoch, trash.id, trash.user_id, deleted_by, deleted_at, reason
+         image_original, image_length, image_sha256, password_hash, epoch, trash.id, trash.user_id, deleted_by, deleted_at, reason
      FROM users LEFT JOIN trash ON trash.user_id = users.id
      WHERE users.id > ?1 ORDER BY users.id LIMIT ?2";
 
@@ -163,16 +163,22 @@ fn write_user(connection: &Connection, rank: i64, account: &Account) -> rusqlite
     let user = &account.user;
     let folded = user.username.folded();
     let [image_store, image_key, image_original] = rows::image_columns(user.profile_image.as_ref());
+    let checksum = match &user.profile_image {
+        Some(ProfileImage::Stored(own)) => own.checksum.as_ref(),
+        _ => None,
+    };
+    let (image_length, image_sha256) = rows::checksum_columns(checksum);
     execute(
         connection,
         "INSERT INTO users (rank, id, email, email_key, username, username_key, username_folded, search_text, role,
                             password_hash, created_at, updated_at, updated_by, image_store, image_key, image_original, epoch,
-                            trashed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 1)
+                            trashed, image_length, image_sha256)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 1, ?18, ?19)
          ON CONFLICT (rank) DO UPDATE SET
              email = ?3, email_key = ?4, username = ?5, username_key = ?6, username_folded = ?7, search_text = ?8,
              role = ?9, password_hash = ?10, created_at = ?11, updated_at = ?12, updated_by = ?13,
-             image_store = ?14, image_key = ?15, image_original = ?16, epoch = ?17",
+             image_store = ?14, image_key = ?15, image_original = ?16, epoch = ?17, image_length = ?18,
+             image_sha256 = ?19",
         params![
             rank,
             user.id.as_bytes(),
@@ -191,6 +197,8 @@ fn write_user(connection: &Connection, rank: i64, account: &Account) -> rusqlite
             image_key,
             image_original,
             account.epoch.get(),
+            image_length,
+            image_sha256,
         ],
     )?;
     Ok(())

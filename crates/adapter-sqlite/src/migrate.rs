@@ -11,6 +11,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Sql(include_str!("../migrations/0003_removals_by_due.sql")),
     // Names are compared by simple case folding.
     Step::Keys,
+    Step::Sql(include_str!("../migrations/0005_image_checksums.sql")),
 ];
 
 /// What brings a database from one version to the next.

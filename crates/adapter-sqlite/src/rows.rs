@@ -2,8 +2,8 @@
 
 use roster_domain::entities::User;
 use roster_domain::values::{
-    Email, Epoch, ImageKey, ImageRef, OriginalImage, PasswordHash, ProfileImage, Role, StoreName, Timestamp,
-    UserId, Username,
+    Checksum, Email, Epoch, ImageKey, ImageRef, OriginalImage, OwnImage, PasswordHash, ProfileImage, Role,
+    StoreName, Timestamp, UserId, Username,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Params, Row};
@@ -12,13 +12,13 @@ use rusqlite::{Connection, Params, Row};
 macro_rules! user_columns {
     () => {
         "id, email, username, role, created_at, updated_at, updated_by, image_store, image_key, \
-         image_original"
+         image_original, image_length, image_sha256"
     };
 }
 pub(crate) use user_columns;
 
 /// How many columns [`user_columns`] names.
-pub(crate) const USER_COLUMNS: usize = 10;
+pub(crate) const USER_COLUMNS: usize = 12;
 
 pub(crate) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
@@ -58,22 +58,33 @@ pub(crate) fn image(row: &Row<'_>, column: usize) -> rusqlite::Result<ImageRef> 
     Ok(ImageRef { store, key })
 }
 
-/// What stands in three columns from `column` on: the store and key of an image of ours, or what the FastAPI service kept.
+/// What stands in five columns from `column` on: the store and key of an image of ours, what the FastAPI service kept, and
+/// the checksum of one of ours.
 fn profile_image(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ProfileImage>> {
     if row.get_ref(column)?.data_type() != Type::Null {
-        return Ok(Some(image(row, column)?.into()));
+        let (image, length) = (image(row, column)?, row.get::<_, Option<i64>>(column + 3)?);
+        let (length, sha256) = (length.and_then(|length| u64::try_from(length).ok()), row.get(column + 4)?);
+        let checksum = length.zip(sha256).map(|(length, sha256)| Checksum { length, sha256 });
+        return Ok(Some(OwnImage { image, checksum }.into()));
     }
     let original: Option<String> = row.get(column + 2)?;
     Ok(original.map(|text| OriginalImage::from_store(text).into()))
 }
 
-/// What stands in those three columns.
+/// What stands in the first three of those columns.
 pub(crate) fn image_columns(image: Option<&ProfileImage>) -> [Option<&str>; 3] {
     match image {
         None => [None; 3],
-        Some(ProfileImage::Stored(image)) => [Some(image.store.as_str()), Some(image.key.as_str()), None],
+        Some(ProfileImage::Stored(OwnImage { image, .. })) => {
+            [Some(image.store.as_str()), Some(image.key.as_str()), None]
+        }
         Some(ProfileImage::Original(image)) => [None, None, Some(image.as_str())],
     }
+}
+
+/// What stands in the last two.
+pub(crate) fn checksum_columns(checksum: Option<&Checksum>) -> (Option<i64>, Option<&[u8]>) {
+    (checksum.map(|sum| saturate(sum.length)), checksum.map(|sum| sum.sha256.as_slice()))
 }
 
 /// What the full-text index holds of a name, where it can't hold `folded`: its tokenizer leaves NUL out, and the letters

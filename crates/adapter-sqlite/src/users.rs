@@ -8,7 +8,7 @@ use roster_domain::ports::{
     Caller, CallerAnswer, CreateError, Credentials, EditError, OpenSession, RemoveImageError, SessionState,
     SetImageError, Unavailable, UserQuery, Users,
 };
-use roster_domain::values::{Email, Epoch, ImageRef, SessionId, TokenFingerprint, UserId, Username};
+use roster_domain::values::{Email, Epoch, OwnImage, SessionId, TokenFingerprint, UserId, Username};
 use rusqlite::Connection;
 
 use crate::fault::Failure;
@@ -127,7 +127,7 @@ impl Users for SqliteStore {
         self.writer.run(move |connection| write::update(connection, user, &edit, &change)).await
     }
 
-    async fn set_image(&self, user: UserId, image: &ImageRef, change: &Change) -> Result<(), SetImageError> {
+    async fn set_image(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
         let (image, change) = (image.clone(), *change);
         self.writer.run(move |connection| write::replace_image(connection, user, &image, &change)).await
     }

@@ -182,7 +182,7 @@ mod tests {
         world.ports.users.create(&user, &change).await.unwrap();
         world.ports.removals.reserve(user.id, &image, later, &change).await.unwrap();
         world.images.put(&image.key, spool(b"an image")).await.unwrap();
-        world.ports.users.set_image(user.id, &image, &change).await.unwrap();
+        world.ports.users.set_image(user.id, &image.clone().into(), &change).await.unwrap();
         world.ports.trash.put(user.id, &trashed(), &change).await.unwrap();
     }
 

@@ -18,6 +18,9 @@ const QUIET: Duration = Duration::from_secs(10);
 /// After how long without a failure the next is told as if it were the first, where nothing has said that it is over.
 const FORGOTTEN: Duration = Duration::from_hours(1);
 
+/// How many of the things that are never over by themselves are told apart within that time.
+const MOST_REFUSED: usize = 1_000;
+
 /// What is asked of a store. What can be written can be read, too; not the other way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Access {
@@ -47,7 +50,7 @@ pub(crate) struct Outages {
     any: AtomicBool,
     by_cause: Mutex<HashMap<&'static str, Outage>>,
     /// When requests last met with what is never over by itself.
-    refused: Mutex<HashMap<&'static str, Instant>>,
+    refused: Mutex<HashMap<(&'static str, String), Instant>>,
 }
 
 #[derive(Debug)]
@@ -91,9 +94,17 @@ impl Outages {
         is_news(outage.last_request.replace(Instant::now()))
     }
 
-    /// A request met with what stays until somebody changes it. Whether that is to be told.
-    pub(crate) fn refused(&self, cause: &'static str) -> bool {
-        is_news(lock(&self.refused).insert(cause, Instant::now()))
+    /// A request met with what stays until somebody changes it, as this text tells in detail. Whether that is to be told.
+    pub(crate) fn refused(&self, cause: &'static str, detail: String) -> bool {
+        let mut refused = lock(&self.refused);
+        if refused.len() >= MOST_REFUSED {
+            refused.retain(|_, last| last.elapsed() < FORGOTTEN);
+        }
+        let known = (cause, detail);
+        if refused.len() >= MOST_REFUSED && !refused.contains_key(&known) {
+            return false;
+        }
+        is_news(refused.insert(known, Instant::now()))
     }
 
     /// A call of this store went well.
@@ -274,7 +285,7 @@ mod tests {
         let outages = Outages::default();
         let mut told = Vec::new();
         for pause in [FORGOTTEN / 2, FORGOTTEN / 2, FORGOTTEN, Duration::ZERO] {
-            told.push((fails(&outages, "a", Access::Write), outages.refused("no bucket")));
+            told.push((fails(&outages, "a", Access::Write), outages.refused("no bucket", String::new())));
             advance(pause).await;
         }
         assert_eq!(told, [(true, true), (false, false), (false, false), (true, true)]);

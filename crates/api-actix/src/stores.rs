@@ -13,7 +13,7 @@ use roster_domain::ports::{
     StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{
-    Email, ImageKey, ImageRef, OriginalImage, PageRequest, Reason, SessionId, StoreName, Timestamp,
+    Email, ImageKey, ImageRef, OriginalImage, OwnImage, PageRequest, Reason, SessionId, StoreName, Timestamp,
     TrashEntryId, UserId, Username,
 };
 use tokio::time::Instant;
@@ -231,7 +231,7 @@ impl Users for Observed<dyn Users> {
         self.write(("users", "edit"), self.port.edit(user, edit, change)).await
     }
 
-    async fn set_image(&self, user: UserId, image: &ImageRef, change: &Change) -> Result<(), SetImageError> {
+    async fn set_image(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
         self.write(("users", "set_image"), self.port.set_image(user, image, change)).await
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::ports::{HashError, NoRoom, ProcessError, Unavailable};
-use crate::values::{UserId, Username};
+use crate::values::{StoreName, UserId, Username};
 
 /// Why a use case refused, in the words of the domain. What a client is told of it is the business of the HTTP layer.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,16 @@ pub enum Error {
         /// Whose it is.
         owner: UserId,
     },
+    /// What a store answers for an image is not that image. Clients are told to try again: it may be a proxy that answers.
+    #[error("the image of user {owner} in {} is not what was stored: {damage}", store.as_str())]
+    ImageDamaged {
+        /// Whose it is.
+        owner: UserId,
+        /// The store that answered.
+        store: StoreName,
+        /// What is wrong with it.
+        damage: Damage,
+    },
     /// The uploaded file is neither JPEG nor PNG.
     #[error("the file is not a JPEG or PNG image")]
     UnknownImageFormat,
@@ -75,6 +85,31 @@ pub enum Error {
     /// A bug.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What is wrong with an image that a store answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It has another length.
+    #[error("it has {found} bytes and not {stored}")]
+    Length {
+        /// How many bytes were stored.
+        stored: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// It goes on behind its end.
+    #[error("it has more than {stored} bytes")]
+    TooLong {
+        /// How many bytes were stored.
+        stored: u64,
+    },
+    /// It has the same length and other bytes.
+    #[error("its bytes have another SHA-256")]
+    Content,
+    /// It does not begin as an image does.
+    #[error("it does not begin as such an image")]
+    NoImage,
 }
 
 impl From<HashError> for Error {

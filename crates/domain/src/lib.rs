@@ -18,11 +18,12 @@ mod chain;
 pub mod entities;
 mod error;
 pub mod ports;
+mod room;
 pub mod use_cases;
 pub mod values;
 
 pub use chain::Chain;
-pub use error::Error;
+pub use error::{Damage, Error};
 pub use use_cases::{
     AdminSignUp, BulkDeletion, PURGE_BATCH, Ports, Roster, Rules, SignUp, TokenPair, UploadTarget,
 };

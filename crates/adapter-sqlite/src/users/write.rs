@@ -2,7 +2,7 @@
 
 use roster_domain::entities::{Change, Edit, MAX_SESSIONS, NewUser, User};
 use roster_domain::ports::{CreateError, EditError, OpenSession, Rehash, RemoveImageError, SetImageError};
-use roster_domain::values::{Email, Epoch, ImageRef, ProfileImage, UserId, Username};
+use roster_domain::values::{Email, Epoch, OwnImage, ProfileImage, UserId, Username};
 use rusqlite::Connection;
 
 use super::live_user;
@@ -156,22 +156,25 @@ pub(super) fn start_session(connection: &Connection, open: &OpenSession) -> rusq
 pub(super) fn replace_image(
     connection: &Connection,
     id: UserId,
-    image: &ImageRef,
+    OwnImage { image, checksum }: &OwnImage,
     change: &Change,
 ) -> Result<(), Failure<SetImageError>> {
     let Some(user) = live_user(connection, id)? else {
         return Err(Failure::Refused(SetImageError::NotFound));
     };
+    let (length, sha256) = rows::checksum_columns(checksum.as_ref());
     if !removals::claim(connection, id, image)? {
         return Err(Failure::Refused(SetImageError::ReservationLost));
     }
     if let Some(ProfileImage::Stored(before)) = user.profile_image {
-        removals::leave(connection, id, &before, change.at, Some(change.request.id))?;
+        removals::leave(connection, id, &before.image, change.at, Some(change.request.id))?;
     }
     execute(
         connection,
-        "UPDATE users SET image_store = ?2, image_key = ?3, image_original = NULL WHERE id = ?1",
-        (id.as_bytes(), image.store.as_str(), image.key.as_str()),
+        "UPDATE users SET image_store = ?2, image_key = ?3, image_original = NULL, image_length = ?4,
+             image_sha256 = ?5
+         WHERE id = ?1",
+        (id.as_bytes(), image.store.as_str(), image.key.as_str(), length, sha256),
     )?;
     Ok(())
 }
@@ -187,13 +190,15 @@ pub(super) fn take_image(
     match user.profile_image {
         None => return Err(Failure::Refused(RemoveImageError::NoImage)),
         Some(ProfileImage::Stored(before)) => {
-            removals::leave(connection, id, &before, change.at, Some(change.request.id))?;
+            removals::leave(connection, id, &before.image, change.at, Some(change.request.id))?;
         }
         Some(ProfileImage::Original(_)) => {}
     }
     execute(
         connection,
-        "UPDATE users SET image_store = NULL, image_key = NULL, image_original = NULL WHERE id = ?1",
+        "UPDATE users SET image_store = NULL, image_key = NULL, image_original = NULL, image_length = NULL,
+             image_sha256 = NULL
+         WHERE id = ?1",
         [id.as_bytes()],
     )?;
     Ok(())

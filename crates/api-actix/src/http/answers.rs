@@ -113,7 +113,7 @@ impl<'a> RestoredUser<'a> {
     pub(super) fn new(user: &'a entities::User, addresses: &HashMap<StoreName, String>) -> Self {
         let User { id, email, role, username, created_at, updated_at, is_deleted, updated_by } = user.into();
         let profile_image = user.profile_image.as_ref().map(|image| match image {
-            ProfileImage::Stored(image) => image_name(image, addresses),
+            ProfileImage::Stored(own) => image_name(&own.image, addresses),
             ProfileImage::Original(image) => image.as_str().to_owned(),
         });
         Self { id, email, role, username, created_at, updated_at, is_deleted, updated_by, profile_image }

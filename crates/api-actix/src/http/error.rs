@@ -50,6 +50,8 @@ pub(super) enum Blame {
     Settings,
     /// Whoever took an image away.
     Image,
+    /// Whoever put something else in an image's place, or answers instead of its store.
+    Content,
 }
 
 impl Refusal {
@@ -61,6 +63,7 @@ impl Refusal {
             Self::Domain(Error::Overloaded) | Self::NoRoom => Some(("load", Blame::Load)),
             Self::Domain(Error::NoImageStore) => Some(("image store not configured", Blame::Settings)),
             Self::Domain(Error::ImageMissing { .. }) => Some(("missing image", Blame::Image)),
+            Self::Domain(Error::ImageDamaged { .. }) => Some(("damaged image", Blame::Content)),
             _ => None,
         }
     }
@@ -110,7 +113,7 @@ fn domain_answer(error: &Error) -> (StatusCode, &'static str) {
         Error::DamagedImage => (StatusCode::BAD_REQUEST, "The image is incomplete or damaged"),
         Error::TooManyPixels { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The image has too many pixels"),
         Error::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
-        Error::NoImageStore | Error::Overloaded | Error::Unavailable(_) => {
+        Error::NoImageStore | Error::ImageDamaged { .. } | Error::Overloaded | Error::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),

@@ -216,7 +216,9 @@ fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, req
     };
     let is_news = match blame {
         Blame::Store | Blame::Load => outages.failed(cause, endpoint),
-        Blame::Settings | Blame::Image => outages.refused(cause),
+        Blame::Settings | Blame::Image => outages.refused(cause, String::new()),
+        // Each user's, and each way in which it is wrong.
+        Blame::Content => outages.refused(cause, error.to_string()),
     };
     match blame {
         _ if !is_news => tracing::debug!(event = "request failed", %error, %request),
@@ -224,6 +226,7 @@ fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, req
         Blame::Store => tracing::error!(event = "outage begins", cause, %error, %request),
         Blame::Settings => tracing::warn!(event = "requests are refused", cause, %error, %request),
         Blame::Image => tracing::error!(event = "image missing", cause, %error, %request),
+        Blame::Content => tracing::error!(event = "image damaged", cause, %error, %request),
     }
 }
 

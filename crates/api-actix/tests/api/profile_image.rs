@@ -176,6 +176,33 @@ async fn an_image_that_somebody_took_away_is_404_and_one_that_can_not_be_read_50
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_what_was_stored_is_503_and_told() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let image = upload(&app, &ann, &png()).await;
+    let [file] = app.images().try_into().unwrap();
+    let mut other = image.clone();
+    *other.last_mut().unwrap() ^= 1;
+    for (content, why) in [
+        (&b"<html>"[..], "it has 6 bytes and not"),
+        (b"", "it has 0 bytes and not"),
+        (&image[..image.len() - 1], "bytes and not"),
+        (&other, "its bytes have another SHA-256"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let answer = read(&app, &ann).await;
+        let request = answer.header("x-request-id").unwrap().to_owned();
+        answer.is(503, detail("Service Unavailable"));
+        let told = |line: &&String| {
+            [&request, &ann.id, why, "image damaged"].iter().all(|text| line.contains(*text))
+        };
+        assert!(app.logged(|log| log.lines.iter().find(told).cloned()).await.is_some(), "{why}");
+    }
+    fs::write(&file, &image).unwrap();
+    is_image(&read(&app, &ann).await, "image/png", &image);
+}
+
+#[tokio::test]
 async fn an_image_is_read_whole_while_others_take_its_place() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;

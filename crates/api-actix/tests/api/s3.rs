@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use roster_test_s3::{Config, Mode, TestS3};
+use roster_test_s3::{Canned, Config, Mode, TestS3};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -310,6 +310,86 @@ async fn where_images_are_public_their_addresses_can_be_opened_in_a_bucket_with_
     };
     opens(key(upload_to_s3(&app, &ann).await, UPLOADED_TO_S3, here, &ann)).await;
     opens(key(upload(&app, &ann).await, UPLOADED, here, &ann)).await;
+}
+
+/// What another server than S3 answers with.
+const PAGE: Canned =
+    Canned { status: 200, headers: &[("content-type", "text/html")], body: b"<html>come back later</html>" };
+const GZIP: Canned = Canned {
+    status: 200,
+    headers: &[("content-type", "image/jpeg"), ("content-encoding", "gzip")],
+    body: b"\x1F\x8B\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0",
+};
+
+#[tokio::test]
+async fn what_is_not_the_image_that_was_stored_is_503_and_told_and_never_sent_as_an_image() {
+    let s3 = TestS3::start();
+    let here = "http://localhost:8000/api/v1/profile-images/";
+    let setup = beside(&s3).set("S3_BUCKET", "images").set("S3_PUBLIC_URL", here);
+    let app = setup.set("PUBLIC_IMAGES", "on").start().await;
+    let ann = app.sign_up("ann").await;
+    let key = key(upload_to_s3(&app, &ann).await, UPLOADED_TO_S3, here, &ann);
+    let paths =
+        [format!("/api/v1/auth/users/{}/profile-image", ann.id), format!("/api/v1/profile-images/{key}")];
+    let image = s3.objects()[&key].clone();
+    let is_whole = async || {
+        for path in &paths {
+            let answer = app.get(path).by(&ann).await.has(200);
+            assert_eq!(answer.header("content-type"), Some("image/jpeg"));
+            assert!(answer.body == image, "{path}");
+        }
+    };
+    let fails = async |why: &str| {
+        for path in &paths {
+            app.get(path).by(&ann).await.is(503, detail("Service Unavailable"));
+        }
+        told(&app, &["ERROR", &ann.id, "s3://images", why]).await;
+    };
+    is_whole().await;
+
+    let length = image.len();
+    let mut other = image.clone();
+    other[length / 2] ^= 1;
+    let damaged: [(&[u8], String); 4] = [
+        (b"<html>come back later</html>", format!("it has 28 bytes and not {length}")),
+        (b"", format!("it has 0 bytes and not {length}")),
+        (&image[..length / 2], format!("it has {} bytes and not {length}", length / 2)),
+        (&other, "its bytes have another SHA-256".to_owned()),
+    ];
+    for (content, why) in damaged {
+        s3.overwrite(&key, content);
+        fails(&why).await;
+        s3.overwrite(&key, &image);
+        is_whole().await;
+    }
+    for (answer, length) in [(PAGE, PAGE.body.len()), (GZIP, GZIP.body.len())] {
+        s3.set_mode(Mode::Instead(answer));
+        fails(&format!("it has {length} bytes and not")).await;
+    }
+    s3.set_mode(Mode::CutOff);
+    for path in &paths {
+        app.get(path).by(&ann).await.is(503, detail("Service Unavailable"));
+    }
+    told(&app, &["ERROR", "an object was cut off"]).await;
+    s3.set_mode(Mode::WithoutLength);
+    is_whole().await;
+}
+
+#[tokio::test]
+async fn everything_works_below_a_path_of_the_endpoint() {
+    let s3 = TestS3::start_below("/storage/v1");
+    let app = beside(&s3).set("IMAGES_URL", "s3://images/faces").start().await;
+    told(&app, &["s3://images/faces answers"]).await;
+    let ann = app.sign_up("ann").await;
+    let bucket = format!("{}/images/faces/", s3.url());
+    let first = key(upload_to_s3(&app, &ann).await, UPLOADED_TO_S3, &bucket, &ann);
+    let path = format!("/api/v1/auth/users/{}/profile-image", ann.id);
+    let answer = app.get(&path).by(&ann).await.has(200);
+    assert!(answer.body == s3.objects()[&format!("faces/{first}")]);
+    let second = key(upload(&app, &ann).await, UPLOADED, &bucket, &ann);
+    let expected = BTreeSet::from([format!("faces/{second}")]);
+    eventually("the replaced image is gone", || keys_in(&s3) == expected).await;
+    app.get("/health/ready").await.has(200);
 }
 
 #[tokio::test]

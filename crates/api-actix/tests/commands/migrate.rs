@@ -4,7 +4,7 @@ use std::path::Path;
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, ImageRemovals as _};
-use roster_domain::values::{ImageRef, ProfileImage, StoreName};
+use roster_domain::values::{ImageRef, OwnImage, ProfileImage, StoreName};
 use roster_domain_testkit::fixtures::{START, account, change, image_key, next_user_id};
 use roster_test_mongo::{Database, asked_topology};
 use roster_test_s3::TestS3;
@@ -180,7 +180,7 @@ async fn who_changed_since_the_run_before_is_written_anew() {
 fn moved_to(store: &str, accounts: &[Account]) -> Vec<Account> {
     let mut moved = accounts.to_vec();
     for account in &mut moved {
-        if let Some(ProfileImage::Stored(image)) = &mut account.user.profile_image {
+        if let Some(ProfileImage::Stored(OwnImage { image, .. })) = &mut account.user.profile_image {
             image.store = StoreName::new(store);
         }
     }

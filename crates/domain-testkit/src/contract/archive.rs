@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use roster_domain::entities::{Account, MAX_SESSIONS, TrashEntry};
 use roster_domain::ports::{CreateError, ImportError};
-use roster_domain::values::{Epoch, ImageRef, ProfileImage, Role, UserId, Username};
+use roster_domain::values::{Checksum, Epoch, ImageRef, OwnImage, ProfileImage, Role, UserId, Username};
 
 use super::Stores;
 use super::support::{created, delete, import, listed, live, logged_in, purge, race, restore, stored};
-use super::support::{session_lives, with_image};
+use super::support::{due_images, session_lives, with_image};
 use crate::fixtures::{
     account, at, change, email, hash, image_of, new_user, next_trash_entry_id, next_user_id, page, reason,
     session, user_id, username,
@@ -20,7 +20,8 @@ fn full_account(name: &str) -> Account {
     full.user.role = Role::Admin;
     full.user.updated_at = Some(at(7));
     full.user.updated_by = Some(next_user_id());
-    full.user.profile_image = Some(image_of(full.user.id).into());
+    let checksum = Some(Checksum::of(name.as_bytes()));
+    full.user.profile_image = Some(OwnImage { image: image_of(full.user.id), checksum }.into());
     full.epoch = Epoch::new(41);
     full.sessions = (0..MAX_SESSIONS as u64).map(|seconds| session(at(seconds))).collect();
     full
@@ -52,6 +53,17 @@ pub async fn an_empty_store_has_no_accounts(stores: Stores) {
     assert_eq!(stores.archive.read(Some(user_id(1)), 10).await.unwrap(), []);
     stores.archive.write(&[]).await.unwrap();
     assert_eq!(read_all(&stores).await, []);
+}
+
+pub async fn an_image_whose_checksum_alone_differs_is_not_left_to_be_removed(stores: Stores) {
+    let mut ann = full_account("ann");
+    let image = stored_image(&ann);
+    for checksum in [None, Some(Checksum::of(b"its content")), None] {
+        ann.user.profile_image = Some(OwnImage { image: image.clone(), checksum }.into());
+        stores.archive.write(std::slice::from_ref(&ann)).await.unwrap();
+        assert_eq!(read_all(&stores).await, [ann.clone()]);
+    }
+    assert_eq!(due_images(&stores, 100_000).await, []);
 }
 
 pub async fn an_account_is_read_as_it_was_written(stores: Stores) {
@@ -166,7 +178,7 @@ pub async fn an_imported_account_works_like_any_other(stores: Stores) {
     assert!(stored(&stores, id).await.unwrap().epoch > Epoch::new(41));
     assert_eq!(restore(&stores, id).await, imported.user);
     purge(&stores, id).await;
-    assert_eq!(super::support::due_images(&stores, 10).await, [stored_image(&imported)]);
+    assert_eq!(due_images(&stores, 10).await, [stored_image(&imported)]);
 }
 
 pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: Stores) {
@@ -174,7 +186,7 @@ pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: St
     stores.archive.write(&[ann.clone(), bob.clone()]).await.unwrap();
     assert_eq!(restore(&stores, ann.user.id).await, ann.user);
     assert_eq!(stores.trash.purge_expired(at(9), 10, &change()).await.unwrap(), [bob.user.id]);
-    assert_eq!(super::support::due_images(&stores, 10).await, [stored_image(&bob)]);
+    assert_eq!(due_images(&stores, 10).await, [stored_image(&bob)]);
 }
 
 pub async fn an_account_whose_names_another_has_is_refused(stores: Stores) {

@@ -117,6 +117,7 @@ macro_rules! store_contract {
                 a_reserved_image_becomes_the_users_and_is_not_due_any_more
                 the_image_before_is_due_at_once
                 an_image_keeps_the_name_of_its_store
+                an_image_keeps_its_checksum_until_another_takes_its_place
                 one_key_in_two_stores_is_two_images
                 an_image_that_was_not_reserved_does_not_become_the_users
                 a_reservation_serves_once
@@ -141,6 +142,7 @@ macro_rules! store_contract {
             }
             archive {
                 an_empty_store_has_no_accounts
+                an_image_whose_checksum_alone_differs_is_not_left_to_be_removed
                 an_account_is_read_as_it_was_written
                 an_account_is_read_as_it_became
                 accounts_are_read_in_id_order_in_batches_the_trash_included

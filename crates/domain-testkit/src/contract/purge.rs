@@ -183,10 +183,13 @@ pub async fn an_image_set_beside_a_deletion_and_purge_is_left_to_removals(stores
         let user = created(&stores, &format!("ann{round}")).await.id;
         let image = reserved(&stores, user, 600).await;
         let (users, trash, set) = (Arc::clone(&stores.users), Arc::clone(&stores.trash), image.clone());
-        race_two(async move { users.set_image(user, &set, &change()).await.ok() }, async move {
-            trash.put(user, &trashed(), &change_by(user, at(0))).await.unwrap();
-            trash.purge(user, &change()).await.unwrap();
-        })
+        race_two(
+            async move { users.set_image(user, &set.clone().into(), &change()).await.ok() },
+            async move {
+                trash.put(user, &trashed(), &change_by(user, at(0))).await.unwrap();
+                trash.purge(user, &change()).await.unwrap();
+            },
+        )
         .await;
         let due = stores.removals.due(&file_store(), at(600), None, 10).await.unwrap();
         assert_eq!(due.iter().map(|removal| &removal.image).collect::<Vec<_>>(), [&image]);

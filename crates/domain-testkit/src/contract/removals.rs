@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use roster_domain::entities::User;
 use roster_domain::ports::{PendingRemoval, RemoveImageError, SetImageError};
-use roster_domain::values::{ImageRef, StoreName};
+use roster_domain::values::{Checksum, ImageRef, OwnImage, StoreName};
 
 use super::Stores;
 use super::support::{
@@ -22,7 +22,7 @@ pub async fn a_reserved_image_becomes_the_users_and_is_not_due_any_more(stores: 
     let opened = logged_in(&stores.users, ann.id, 0).await;
     let before = live(&stores, ann.id).await.unwrap();
     let image = reserved(&stores, ann.id, 600).await;
-    stores.users.set_image(ann.id, &image, &change_by(ann.id, at(5))).await.unwrap();
+    stores.users.set_image(ann.id, &image.clone().into(), &change_by(ann.id, at(5))).await.unwrap();
     let after = live(&stores, ann.id).await.unwrap();
     assert_eq!(after.profile_image, Some(image.into()));
     assert_eq!((after.email, after.username, after.role), (before.email, before.username, before.role));
@@ -34,7 +34,7 @@ pub async fn the_image_before_is_due_at_once(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let first = with_image(&stores, ann.id).await;
     let second = reserved(&stores, ann.id, 600).await;
-    stores.users.set_image(ann.id, &second, &change_by(ann.id, at(5))).await.unwrap();
+    stores.users.set_image(ann.id, &second.clone().into(), &change_by(ann.id, at(5))).await.unwrap();
     let due = stores.removals.due(&file_store(), at(5), None, 10).await.unwrap();
     assert_eq!(due, [PendingRemoval { owner: ann.id, image: first, due: at(5) }]);
     assert_eq!(live(&stores, ann.id).await.unwrap().profile_image, Some(second.into()));
@@ -45,10 +45,25 @@ pub async fn an_image_keeps_the_name_of_its_store(stores: Stores) {
     let name = StoreName::new("s3://bucket/a prefix/é");
     let image = ImageRef { store: name, ..image_of(ann.id) };
     stores.removals.reserve(ann.id, &image, at(600), &change()).await.unwrap();
-    stores.users.set_image(ann.id, &image, &change()).await.unwrap();
+    stores.users.set_image(ann.id, &image.clone().into(), &change()).await.unwrap();
     assert_eq!(live(&stores, ann.id).await.unwrap().profile_image, Some(image.clone().into()));
     with_image(&stores, ann.id).await;
     assert_eq!(due_images(&stores, 5).await, [image]);
+}
+
+pub async fn an_image_keeps_its_checksum_until_another_takes_its_place(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    for content in [Some("first"), Some("second"), None] {
+        let image = reserved(&stores, ann.id, 600).await;
+        let own = OwnImage { image, checksum: content.map(|content| Checksum::of(content.as_bytes())) };
+        stores.users.set_image(ann.id, &own, &change()).await.unwrap();
+        assert_eq!(live(&stores, ann.id).await.unwrap().profile_image, Some(own.clone().into()));
+        delete(&stores, ann.id).await;
+        assert_eq!(restore(&stores, ann.id).await.profile_image, Some(own.clone().into()));
+        assert_eq!(stored(&stores, ann.id).await.unwrap().user.profile_image, Some(own.into()));
+    }
+    stores.users.remove_image(ann.id, &change()).await.unwrap();
+    assert_eq!(due_images(&stores, 100_000).await.len(), 3);
 }
 
 pub async fn one_key_in_two_stores_is_two_images(stores: Stores) {
@@ -58,14 +73,14 @@ pub async fn one_key_in_two_stores_is_two_images(stores: Stores) {
     for image in [&here, &there] {
         stores.removals.reserve(ann.id, image, at(10), &change()).await.unwrap();
     }
-    stores.users.set_image(ann.id, &here, &change()).await.unwrap();
+    stores.users.set_image(ann.id, &here.clone().into(), &change()).await.unwrap();
     assert_eq!(due_images(&stores, 10).await, [there]);
 }
 
 pub async fn an_image_that_was_not_reserved_does_not_become_the_users(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let kept = with_image(&stores, ann.id).await;
-    let refused = stores.users.set_image(ann.id, &image_of(ann.id), &change()).await;
+    let refused = stores.users.set_image(ann.id, &image_of(ann.id).into(), &change()).await;
     assert!(matches!(refused, Err(SetImageError::ReservationLost)));
     assert_eq!(live(&stores, ann.id).await.unwrap().profile_image, Some(kept.into()));
     assert_eq!(due_images(&stores, 100_000).await, []);
@@ -74,7 +89,7 @@ pub async fn an_image_that_was_not_reserved_does_not_become_the_users(stores: St
 pub async fn a_reservation_serves_once(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let image = with_image(&stores, ann.id).await;
-    let again = stores.users.set_image(ann.id, &image, &change()).await;
+    let again = stores.users.set_image(ann.id, &image.clone().into(), &change()).await;
     assert!(matches!(again, Err(SetImageError::ReservationLost)));
     assert_eq!(live(&stores, ann.id).await.unwrap().profile_image, Some(image.into()));
     assert_eq!(due_images(&stores, 100_000).await, []);
@@ -83,23 +98,23 @@ pub async fn a_reservation_serves_once(stores: Stores) {
 pub async fn an_image_reserved_for_one_user_does_not_become_anothers(stores: Stores) {
     let (ann, bob) = (created(&stores, "ann").await, created(&stores, "bob").await);
     let anns = reserved(&stores, ann.id, 600).await;
-    let refused = stores.users.set_image(bob.id, &anns, &change()).await;
+    let refused = stores.users.set_image(bob.id, &anns.clone().into(), &change()).await;
     assert!(matches!(refused, Err(SetImageError::ReservationLost)));
     assert_eq!(live(&stores, bob.id).await.unwrap().profile_image, None);
-    stores.users.set_image(ann.id, &anns, &change()).await.unwrap();
+    stores.users.set_image(ann.id, &anns.clone().into(), &change()).await.unwrap();
 }
 
 pub async fn a_user_who_is_not_live_gets_no_image_and_the_reservation_stays(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let image = reserved(&stores, ann.id, 600).await;
     delete(&stores, ann.id).await;
-    let refused = stores.users.set_image(ann.id, &image, &change()).await;
+    let refused = stores.users.set_image(ann.id, &image.clone().into(), &change()).await;
     assert!(matches!(refused, Err(SetImageError::NotFound)));
     assert_eq!(restore(&stores, ann.id).await.profile_image, None);
 
     let nobody = next_user_id();
     let nobodys = reserved(&stores, nobody, 600).await;
-    let refused = stores.users.set_image(nobody, &nobodys, &change()).await;
+    let refused = stores.users.set_image(nobody, &nobodys.clone().into(), &change()).await;
     assert!(matches!(refused, Err(SetImageError::NotFound)));
 
     let mut due = due_images(&stores, 600).await;
@@ -127,12 +142,12 @@ pub async fn an_image_that_is_being_removed_does_not_become_the_users(stores: St
     let image = reserved(&stores, ann.id, 10).await;
     let due = stores.removals.due(&file_store(), at(10), None, 10).await.unwrap();
     assert_eq!(due, [PendingRemoval { owner: ann.id, image: image.clone(), due: at(10) }]);
-    let refused = stores.users.set_image(ann.id, &image, &change_at(at(10))).await;
+    let refused = stores.users.set_image(ann.id, &image.clone().into(), &change_at(at(10))).await;
     assert!(matches!(refused, Err(SetImageError::ReservationLost)));
     assert_eq!(live(&stores, ann.id).await.unwrap().profile_image, None);
 
     stores.removals.done(&due[0]).await.unwrap();
-    let refused = stores.users.set_image(ann.id, &image, &change_at(at(10))).await;
+    let refused = stores.users.set_image(ann.id, &image.clone().into(), &change_at(at(10))).await;
     assert!(matches!(refused, Err(SetImageError::ReservationLost)));
 }
 
@@ -142,7 +157,7 @@ pub async fn an_image_before_that_is_being_removed_does_not_become_the_users_aga
     let second = with_image(&stores, ann.id).await;
     let due = stores.removals.due(&file_store(), at(5), None, 10).await.unwrap();
     assert_eq!(due, [PendingRemoval { owner: ann.id, image: first.clone(), due: at(0) }]);
-    let refused = stores.users.set_image(ann.id, &first, &change()).await;
+    let refused = stores.users.set_image(ann.id, &first.clone().into(), &change()).await;
     assert!(matches!(refused, Err(SetImageError::ReservationLost)));
     assert_eq!(live(&stores, ann.id).await.unwrap().profile_image, Some(second.into()));
 }
@@ -253,7 +268,7 @@ pub async fn only_removals_from_the_store_that_is_asked_for_are_due(stores: Stor
     let due = stores.removals.due(&there.store, at(10), None, 10).await.unwrap();
     assert_eq!(due, [PendingRemoval { owner: ann.id, image: there.clone(), due: at(10) }]);
     // Nobody was handed the other, so it may become the user's yet.
-    stores.users.set_image(ann.id, &here, &change_at(at(10))).await.unwrap();
+    stores.users.set_image(ann.id, &here.clone().into(), &change_at(at(10))).await.unwrap();
     assert_eq!(stores.removals.stores().await.unwrap(), [there.store]);
     stores.removals.done(&due[0]).await.unwrap();
     assert_eq!(stores.removals.stores().await.unwrap(), []);
@@ -267,7 +282,7 @@ pub async fn an_image_that_is_taken_away_is_no_users_and_due_at_once(stores: Sto
     assert_eq!(live(&stores, ann.id).await, Some(User { profile_image: None, ..before }));
     let due = stores.removals.due(&file_store(), at(5), None, 10).await.unwrap();
     assert_eq!(due, [PendingRemoval { owner: ann.id, image: image.clone(), due: at(5) }]);
-    let refused = stores.users.set_image(ann.id, &image, &change()).await;
+    let refused = stores.users.set_image(ann.id, &image.clone().into(), &change()).await;
     assert!(matches!(refused, Err(SetImageError::ReservationLost)));
     assert_eq!(live(&stores, bob.id).await.unwrap().profile_image, Some(bobs.into()));
 }
@@ -325,11 +340,11 @@ pub async fn an_image_taken_away_beside_a_new_one_leaves_none_behind(stores: Sto
         let (first, second) = (with_image(&stores, user).await, reserved(&stores, user, 600).await);
         let (setting, taking, wanted) =
             (Arc::clone(&stores.users), Arc::clone(&stores.users), second.clone());
-        let (set, taken) =
-            race_two(async move { setting.set_image(user, &wanted, &change()).await }, async move {
-                taking.remove_image(user, &change()).await
-            })
-            .await;
+        let (set, taken) = race_two(
+            async move { setting.set_image(user, &wanted.clone().into(), &change()).await },
+            async move { taking.remove_image(user, &change()).await },
+        )
+        .await;
         assert!(set.is_ok() && taken.is_ok(), "{set:?}, {taken:?}");
         let shown = live(&stores, user).await.unwrap().profile_image;
         let due = stores.removals.due(&file_store(), at(5), None, 10).await.unwrap();
@@ -353,11 +368,11 @@ pub async fn of_setting_an_image_and_removing_it_exactly_one_happens(stores: Sto
         let image = reserved(&stores, user, 10).await;
         let (users, removals, wanted) =
             (Arc::clone(&stores.users), Arc::clone(&stores.removals), image.clone());
-        let (set, due) =
-            race_two(async move { users.set_image(user, &wanted, &change_at(at(10))).await }, async move {
-                removals.due(&file_store(), at(10), None, 10).await.unwrap()
-            })
-            .await;
+        let (set, due) = race_two(
+            async move { users.set_image(user, &wanted.clone().into(), &change_at(at(10))).await },
+            async move { removals.due(&file_store(), at(10), None, 10).await.unwrap() },
+        )
+        .await;
         let shown = live(&stores, user).await.unwrap().profile_image;
         match set {
             Ok(()) => assert_eq!((due, shown), (Vec::new(), Some(image.into()))),
@@ -376,7 +391,7 @@ pub async fn of_two_images_set_at_once_one_stays_and_the_other_is_due(stores: St
         let images = [reserved(&stores, user, 600).await, reserved(&stores, user, 600).await];
         let uploads = images.iter().cloned().map(|image| {
             let users = Arc::clone(&stores.users);
-            async move { users.set_image(user, &image, &change()).await.unwrap() }
+            async move { users.set_image(user, &image.clone().into(), &change()).await.unwrap() }
         });
         race(uploads.collect()).await;
         let shown = live(&stores, user).await.unwrap().profile_image;

@@ -124,7 +124,11 @@ pub(super) async fn reserved(stores: &Stores, owner: UserId, until: u64) -> Imag
 /// Gives a user a new image.
 pub(super) async fn with_image(stores: &Stores, user: UserId) -> ImageRef {
     let image = reserved(stores, user, 600).await;
-    stores.users.set_image(user, &image, &change_by(user, at(0))).await.expect("an image is set");
+    stores
+        .users
+        .set_image(user, &image.clone().into(), &change_by(user, at(0)))
+        .await
+        .expect("an image is set");
     image
 }
 

@@ -72,12 +72,12 @@ impl ImageStore for MemoryImages {
 
 fn opened(bytes: &Bytes) -> StoredImage {
     StoredImage {
-        length: bytes.len() as u64,
+        length: Some(bytes.len() as u64),
         chunks: stream::iter(chunks(bytes).into_iter().map(Ok)).boxed(),
     }
 }
 
-fn read_whole(image: &Spool) -> std::io::Result<Bytes> {
+pub(crate) fn read_whole(image: &Spool) -> std::io::Result<Bytes> {
     let mut file = image.file();
     file.seek(SeekFrom::Start(0))?;
     let mut bytes = Vec::new();

@@ -13,6 +13,7 @@ use roster_domain::entities::Account;
 use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
 
 pub use images::MemoryImages;
+pub(crate) use images::read_whole;
 
 use crate::contract::Stores;
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Page, TrashEntry, User};
 use roster_domain::ports::{PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
-use roster_domain::values::{PageRequest, ProfileImage, Reason, Timestamp, TrashEntryId, UserId};
+use roster_domain::values::{OwnImage, PageRequest, ProfileImage, Reason, Timestamp, TrashEntryId, UserId};
 
 use super::users::page_of;
 use super::{MemoryStore, State};
@@ -100,7 +100,9 @@ impl State {
             return Err(PurgeError::NotInTrash);
         }
         let account = self.accounts.remove(&user);
-        if let Some(ProfileImage::Stored(image)) = account.and_then(|account| account.user.profile_image) {
+        if let Some(ProfileImage::Stored(OwnImage { image, .. })) =
+            account.and_then(|account| account.user.profile_image)
+        {
             self.leave_to_removals(user, image, change.at);
         }
         Ok(())

@@ -5,7 +5,7 @@ use roster_domain::ports::{
     SetImageError, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{
-    Email, Epoch, ImageRef, PageRequest, ProfileImage, Role, SessionId, UserId, Username,
+    Email, Epoch, OwnImage, PageRequest, ProfileImage, Role, SessionId, UserId, Username,
 };
 
 use super::{MemoryStore, State, Taken};
@@ -128,19 +128,20 @@ impl Users for MemoryStore {
         Ok(user.clone())
     }
 
-    async fn set_image(&self, user: UserId, image: &ImageRef, change: &Change) -> Result<(), SetImageError> {
+    async fn set_image(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
         let mut state = self.lock();
         if state.live(user).is_none() {
             return Err(SetImageError::NotFound);
         }
-        if !state.removals.get(image).is_some_and(|removal| removal.owner == user && !removal.returned) {
+        if !state.removals.get(&image.image).is_some_and(|removal| removal.owner == user && !removal.returned)
+        {
             return Err(SetImageError::ReservationLost);
         }
-        state.removals.remove(image);
+        state.removals.remove(&image.image);
         let account = state.live_mut(user).ok_or(SetImageError::NotFound)?;
         let before = account.user.profile_image.replace(image.clone().into());
         if let Some(ProfileImage::Stored(before)) = before {
-            state.leave_to_removals(user, before, change.at);
+            state.leave_to_removals(user, before.image, change.at);
         }
         Ok(())
     }
@@ -150,7 +151,7 @@ impl Users for MemoryStore {
         let account = state.live_mut(user).ok_or(RemoveImageError::NotFound)?;
         let before = account.user.profile_image.take().ok_or(RemoveImageError::NoImage)?;
         if let ProfileImage::Stored(before) = before {
-            state.leave_to_removals(user, before, change.at);
+            state.leave_to_removals(user, before.image, change.at);
         }
         Ok(())
     }

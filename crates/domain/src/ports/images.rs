@@ -4,7 +4,7 @@ use futures_util::stream::BoxStream;
 
 use super::{NoRoom, Spool, Unavailable};
 use crate::entities::Change;
-use crate::values::{ImageFormat, ImageKey, ImageRef, OriginalImage, StoreName, Timestamp, UserId};
+use crate::values::{Checksum, ImageFormat, ImageKey, ImageRef, OriginalImage, StoreName, Timestamp, UserId};
 
 /// Where images lie. It joins no transaction: see [`ImageRemovals`] for what keeps it and the users together.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -20,6 +20,8 @@ pub trait ImageStore: Send + Sync {
     async fn put(&self, key: &ImageKey, image: Spool) -> Result<(), Unavailable>;
 
     /// Opens an image to be read from its beginning; `None` where there is none.
+    ///
+    /// - An image that breaks off MUST end in a fault. Whether its content is what was stored is for the caller to say.
     async fn open(&self, key: &ImageKey) -> Result<Option<StoredImage>, Unavailable>;
 
     /// Opens an image that the FastAPI service stored, by what it kept of it; `None` where this store does not hold it.
@@ -38,8 +40,8 @@ pub trait ImageStore: Send + Sync {
 
 /// An image that is being read.
 pub struct StoredImage {
-    /// How many bytes it has.
-    pub length: u64,
+    /// How many bytes it has; `None` where the store does not say so before it has sent them all.
+    pub length: Option<u64>,
     /// Its bytes, in order.
     pub chunks: ImageChunks,
 }
@@ -120,6 +122,8 @@ pub struct ProcessedImage {
     pub image: Spool,
     /// Its format, which is the upload's.
     pub format: ImageFormat,
+    /// What its content is known by.
+    pub checksum: Checksum,
 }
 
 /// Why no clean image is made of a file.

@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::Unavailable;
 use crate::entities::{Change, Edit, NewUser, Page, Session, User};
 use crate::values::{
-    Email, Epoch, ImageRef, PageRequest, PasswordHash, SearchTerm, SessionId, TokenFingerprint, UserId,
+    Email, Epoch, OwnImage, PageRequest, PasswordHash, SearchTerm, SessionId, TokenFingerprint, UserId,
     Username,
 };
 
@@ -73,8 +73,9 @@ pub trait Users: Send + Sync {
     ///
     /// - MUST, in the same write, drop the reservation, and leave the image before, where there is one of ours, to
     ///   [`ImageRemovals`](super::ImageRemovals), due at once.
+    /// - MUST keep its checksum with it.
     /// - MUST refuse where the reservation is gone, or is already being removed, or the user is not live.
-    async fn set_image(&self, user: UserId, image: &ImageRef, change: &Change) -> Result<(), SetImageError>;
+    async fn set_image(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError>;
 
     /// Takes the user's profile image away.
     ///

@@ -27,11 +27,13 @@ use crate::entities::{Change, Request};
 use crate::ports::{
     Clock, Ids, ImageProcessor, ImageRemovals, ImageStore, PasswordHasher, Tokens, Trash, Users,
 };
+use crate::room::Room;
 use crate::values::UserId;
 
 pub use bulk_delete::BulkDeletion;
 pub use housekeeping::{PURGE_BATCH, RemovalProgress};
 pub use log_in::{Known, TokenPair};
+use read_image::HELD_IMAGES;
 pub use read_image::{ImageContent, ImageReading, ImageVersion, KnownVersions};
 pub use sign_up::{Prepared, SignUp};
 pub use upload_image::UploadTarget;
@@ -80,13 +82,15 @@ pub struct Ports {
 pub struct Roster {
     ports: Ports,
     rules: Rules,
+    /// For images that are being sent.
+    held_images: Arc<Room>,
 }
 
 impl Roster {
     /// Over that outside world, by those rules.
     #[must_use]
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self { ports, rules }
+        Self { ports, rules, held_images: Room::new(HELD_IMAGES) }
     }
 
     /// A change that happens now.

@@ -2,9 +2,20 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::Roster;
-use crate::Error;
-use crate::ports::{AccessClaims, ImageChunks, StoredImage, Unavailable};
-use crate::values::{ImageFormat, ImageKey, ImageRef, OriginalImage, ProfileImage, UserId};
+use crate::ports::{AccessClaims, Caller, ImageChunks, ImageStore, StoredImage, Unavailable};
+use crate::room::Share;
+use crate::values::{
+    Checksum, ImageFormat, ImageKey, OriginalImage, OwnImage, ProfileImage, RunningChecksum, StoreName,
+    UserId,
+};
+use crate::{Damage, Error};
+
+/// How many bytes of images are held in memory at most, by all who are sent one. An image that finds no room is read from its
+/// store twice: once to be checked, and once to be sent.
+pub(super) const HELD_IMAGES: u64 = 16 << 20;
+
+/// How much of an image is sent at once.
+const PIECE: usize = 64 * 1024;
 
 /// How often an image that is gone is looked up anew: each time, its user must have replaced it just then.
 const LOOK_UPS: usize = 3;
@@ -59,9 +70,9 @@ pub struct ImageContent {
     pub version: Option<ImageVersion>,
     /// Its format.
     pub format: ImageFormat,
-    /// How many bytes it has.
-    pub length: u64,
-    /// Its bytes, of which the first have been read without a fault.
+    /// How many bytes it has; `None` where nobody knows before all have arrived.
+    pub length: Option<u64>,
+    /// Its bytes. Those of an image whose checksum is known have been found right; of any other the beginning has.
     pub chunks: ImageChunks,
 }
 
@@ -71,7 +82,8 @@ impl Roster {
     ///
     /// # Errors
     /// [`Error::NoImage`] where the user has none, or an original that is nowhere or no image; [`Error::ImageMissing`] where
-    /// one of ours does not lie where it should; [`Error::Overloaded`] where it is replaced faster than it is opened; besides
+    /// one of ours does not lie where it should; [`Error::ImageDamaged`] where its store answers with something else;
+    /// [`Error::Overloaded`] where it is replaced faster than it is opened; besides
     /// what [`read_user`](Self::read_user) refuses.
     pub async fn read_image(
         &self,
@@ -82,7 +94,7 @@ impl Roster {
         let mut image = self.profile_image(claims, id).await?;
         for _ in 0..LOOK_UPS {
             let reading = match &image {
-                ProfileImage::Stored(image) => self.read_stored(image, known).await?,
+                ProfileImage::Stored(own) => self.read_stored(id, own, known).await?,
                 ProfileImage::Original(image) => self.read_original(id, image, known).await?,
             };
             if let Some(reading) = reading {
@@ -106,19 +118,29 @@ impl Roster {
     /// reader has the image: it may be gone.
     ///
     /// # Errors
-    /// [`Error::NoImage`] where there is none, or images are not public.
+    /// [`Error::NoImage`] where there is none, or images are not public; [`Error::ImageDamaged`] where the store answers with
+    /// something else than its owner has. Of an image that is no live user's the beginning alone is checked.
     pub async fn read_public_image(
         &self,
         key: &ImageKey,
         known: &KnownVersions,
     ) -> Result<ImageReading, Error> {
         let store = self.ports.s3_images.as_ref().filter(|_| self.rules.public_images);
-        let stored = store.ok_or(Error::NoImage)?.open(key).await?.ok_or(Error::NoImage)?;
+        let store = store.ok_or(Error::NoImage)?;
+        let stored = store.open(key).await?.ok_or(Error::NoImage)?;
         let version = ImageVersion::of(key);
         if known.include(Some(&version)) {
             return Ok(ImageReading::Known(Some(version)));
         }
-        reading(key, stored).await
+        let owner = key.owner().ok_or(Error::NoImage)?;
+        let answer = self.ports.users.caller(Caller { user_id: owner, session: None }, None).await?;
+        let checksum = match answer.caller.and_then(|owner| owner.profile_image) {
+            Some(ProfileImage::Stored(own)) if own.image.key == *key && own.image.store == store.name() => {
+                own.checksum
+            }
+            _ => None,
+        };
+        self.content(store.as_ref(), owner, key, checksum, stored).await?.ok_or(Error::NoImage)
     }
 
     async fn profile_image(&self, claims: AccessClaims, id: UserId) -> Result<ProfileImage, Error> {
@@ -128,7 +150,8 @@ impl Roster {
     /// One of ours.
     async fn read_stored(
         &self,
-        image: &ImageRef,
+        owner: UserId,
+        OwnImage { image, checksum }: &OwnImage,
         known: &KnownVersions,
     ) -> Result<Option<ImageReading>, Error> {
         let version = ImageVersion::of(&image.key);
@@ -140,7 +163,55 @@ impl Roster {
             return Err(Error::NoImageStore);
         };
         let Some(stored) = store.open(&image.key).await? else { return Ok(None) };
-        reading(&image.key, stored).await.map(Some)
+        self.content(store, owner, &image.key, *checksum, stored).await
+    }
+
+    /// What is stored under a key of ours, and has been opened; `None` where it is gone since.
+    async fn content(
+        &self,
+        store: &dyn ImageStore,
+        owner: UserId,
+        key: &ImageKey,
+        checksum: Option<Checksum>,
+        stored: StoredImage,
+    ) -> Result<Option<ImageReading>, Error> {
+        let length = checksum.map(|checksum| checksum.length).or(stored.length);
+        let chunks = match checksum {
+            Some(checksum) => self.checked(store, key, checksum, stored).await,
+            None => begun(key, stored).await.map(Some),
+        };
+        let chunks = chunks.map_err(|flaw| flaw.of_image(owner, store.name()))?;
+        let (version, format) = (Some(ImageVersion::of(key)), key.format());
+        Ok(chunks.map(|chunks| ImageReading::Content(ImageContent { version, format, length, chunks })))
+    }
+
+    /// Reads an image to its end and compares it with what was stored, before anything of it is sent.
+    async fn checked(
+        &self,
+        store: &dyn ImageStore,
+        key: &ImageKey,
+        checksum: Checksum,
+        mut stored: StoredImage,
+    ) -> Result<Option<ImageChunks>, Flaw> {
+        if let Some(found) = stored.length.filter(|found| *found != checksum.length) {
+            return Err(Damage::Length { stored: checksum.length, found }.into());
+        }
+        let mut held = self.held_images.take(checksum.length).map(|share| (Vec::new(), share));
+        let mut sum = RunningChecksum::default();
+        while let Some(piece) = stored.chunks.next().await.transpose()? {
+            sum.add(&piece);
+            if sum.length() > checksum.length {
+                return Err(Damage::TooLong { stored: checksum.length }.into());
+            }
+            if let Some((content, _)) = &mut held {
+                content.extend_from_slice(&piece);
+            }
+        }
+        compare(sum, checksum)?;
+        if let Some((content, share)) = held {
+            return Ok(Some(pieces(content.into(), share)));
+        }
+        Ok(store.open(key).await?.map(|again| compared(again.chunks, checksum)))
     }
 
     /// One that the FastAPI service stored, from whichever store holds it. Its beginning tells its format.
@@ -154,6 +225,10 @@ impl Roster {
             let Some(stored) = store.open_original(image).await? else { continue };
             let (beginning, chunks) = begin(stored.chunks).await?;
             let Some(format) = ImageFormat::of_content(&beginning) else {
+                // A file is what it is. Where S3 is asked, something before it may have answered.
+                if image.is_address() {
+                    return Err(Flaw::Damage(Damage::NoImage).of_image(owner, store.name()));
+                }
                 tracing::debug!(event = "original image is neither JPEG nor PNG", user = %owner);
                 return Err(Error::NoImage);
             };
@@ -167,11 +242,62 @@ impl Roster {
     }
 }
 
-/// What is stored under a key of ours.
-async fn reading(key: &ImageKey, stored: StoredImage) -> Result<ImageReading, Error> {
-    let (_, chunks) = begin(stored.chunks).await?;
-    let (version, format) = (Some(ImageVersion::of(key)), key.format());
-    Ok(ImageReading::Content(ImageContent { version, format, length: stored.length, chunks }))
+/// Why an image that was opened is not sent.
+#[derive(Debug, thiserror::Error)]
+enum Flaw {
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Flaw {
+    fn of_image(self, owner: UserId, store: StoreName) -> Error {
+        match self {
+            Self::Damage(damage) => Error::ImageDamaged { owner, store, damage },
+            Self::Unavailable(error) => Error::Unavailable(error),
+        }
+    }
+}
+
+fn compare(found: RunningChecksum, stored: Checksum) -> Result<(), Damage> {
+    if found.length() != stored.length {
+        return Err(Damage::Length { stored: stored.length, found: found.length() });
+    }
+    if found.finish() == stored { Ok(()) } else { Err(Damage::Content) }
+}
+
+/// An image whose checksum nobody kept: its beginning has to be that of its format.
+async fn begun(key: &ImageKey, stored: StoredImage) -> Result<ImageChunks, Flaw> {
+    let (beginning, chunks) = begin(stored.chunks).await?;
+    let is_image = ImageFormat::of_content(&beginning) == Some(key.format());
+    if is_image { Ok(chunks) } else { Err(Damage::NoImage.into()) }
+}
+
+/// Content that is held in memory until it is sent.
+fn pieces(content: Bytes, share: Share) -> ImageChunks {
+    let next = |(mut left, share): (Bytes, Share)| async move {
+        let piece = left.split_to(left.len().min(PIECE));
+        (!piece.is_empty()).then_some((Ok(piece), (left, share)))
+    };
+    stream::unfold((content, share), next).boxed()
+}
+
+/// Content that was right when it was read before. Where it no longer is, it ends in a fault before its last piece, so that
+/// nobody takes it for whole.
+fn compared(chunks: ImageChunks, stored: Checksum) -> ImageChunks {
+    let next = move |(mut chunks, mut sum): (ImageChunks, RunningChecksum)| async move {
+        if sum.length() == stored.length {
+            return Ok(None);
+        }
+        let piece = chunks.next().await.transpose()?;
+        sum.add(piece.as_deref().unwrap_or_default());
+        if piece.is_none() || sum.length() >= stored.length {
+            compare(sum.clone(), stored).map_err(|damage| Unavailable::new("image store", damage))?;
+        }
+        Ok(piece.map(|piece| (piece, (chunks, sum))))
+    };
+    stream::try_unfold((chunks, RunningChecksum::default()), next).boxed()
 }
 
 /// Reads the beginning, so that a store that fails there does so before anything is answered. What is returned begins with it
@@ -192,12 +318,18 @@ mod tests {
     use super::*;
     use crate::entities::User;
     use crate::ports::CallerAnswer;
-    use crate::values::{Role, StoreName};
+    use crate::values::{ImageRef, Role, StoreName};
 
     const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0 and so on";
+    const PNG: &[u8] = b"\x89PNG\r\n\x1A\n and so on";
 
     fn nothing_known() -> KnownVersions {
         KnownVersions::Named(Vec::new())
+    }
+
+    /// One of ours, and its checksum.
+    fn own(name: u8, content: &[u8]) -> ProfileImage {
+        OwnImage { image: image(name), checksum: Some(Checksum::of(content)) }.into()
     }
 
     fn original() -> OriginalImage {
@@ -221,14 +353,16 @@ mod tests {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
         let pieces = pieces.iter().map(|piece| Ok(Bytes::from_static(piece)));
         let fault = breaks.then(|| Err(unavailable()));
-        StoredImage { length, chunks: stream::iter(pieces.chain(fault)).boxed() }
+        StoredImage { length: Some(length), chunks: stream::iter(pieces.chain(fault)).boxed() }
     }
 
     async fn read(world: World, known: &KnownVersions) -> Result<ImageReading, Error> {
         world.roster().read_image(CLAIMS, ANN, known).await
     }
 
-    async fn content(reading: Result<ImageReading, Error>) -> (Option<String>, ImageFormat, u64, Vec<u8>) {
+    async fn content(
+        reading: Result<ImageReading, Error>,
+    ) -> (Option<String>, ImageFormat, Option<u64>, Vec<u8>) {
         let Ok(ImageReading::Content(content)) = reading else { panic!("no content") };
         let chunks: Vec<Result<Bytes, Unavailable>> = content.chunks.collect().await;
         let bytes: Vec<u8> = chunks.into_iter().flat_map(Result::unwrap).collect();
@@ -240,7 +374,7 @@ mod tests {
         for pieces in
             [&[b"one piece" as &[u8]] as &[&[u8]], &[b"o", b"ne ", b"piece"], &[b"one", b"", b" piece"]]
         {
-            let mut world = world([Some(image(1).into())]);
+            let mut world = world([Some(own(1, b"one piece"))]);
             world
                 .images
                 .expect_open()
@@ -249,7 +383,7 @@ mod tests {
                 .returning(move |_| Ok(Some(stored(pieces, false))));
             let (version, format, length, bytes) = content(read(world, &nothing_known()).await).await;
             assert_eq!(version.as_deref(), Some(image(1).key.file_name()));
-            assert_eq!((format, length, bytes), (ImageFormat::Png, 9, b"one piece".to_vec()));
+            assert_eq!((format, length, bytes), (ImageFormat::Png, Some(9), b"one piece".to_vec()));
         }
     }
 
@@ -281,7 +415,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_image_that_was_replaced_meanwhile_is_read_anew() {
-        let mut world = world([Some(image(1).into()), Some(image(2).into())]);
+        let mut world = world([Some(own(1, b"first")), Some(own(2, b"second"))]);
         world.images.expect_open().withf(|key| *key == image(1).key).times(1).returning(|_| Ok(None));
         world
             .images
@@ -318,9 +452,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_fails_later_ends_the_content_with_a_fault() {
+    async fn a_store_that_fails_later_is_unavailable_too_or_ends_what_nobody_can_compare_with_a_fault() {
+        let mut checked = world([Some(own(1, b"first piece"))]);
+        checked.images.expect_open().returning(|_| Ok(Some(stored(&[b"first ", b"piece"], true))));
+        assert!(matches!(read(checked, &nothing_known()).await, Err(Error::Unavailable(_))));
+
         let mut world = world([Some(image(1).into())]);
-        world.images.expect_open().returning(|_| Ok(Some(stored(&[b"first piece"], true))));
+        world.images.expect_open().returning(|_| Ok(Some(stored(&[PNG], true))));
         let Ok(ImageReading::Content(content)) = read(world, &nothing_known()).await else {
             panic!("no content")
         };
@@ -345,7 +483,7 @@ mod tests {
             .times(1)
             .returning(|_| Ok(Some(stored(&[b"\xFF\xD8", JPEG], false))));
         let (version, format, length, bytes) = content(read(first, &nothing_known()).await).await;
-        assert_eq!((format, length, version), (ImageFormat::Jpeg, 2 + JPEG.len() as u64, None));
+        assert_eq!((format, length, version), (ImageFormat::Jpeg, Some(2 + JPEG.len() as u64), None));
         assert_eq!(bytes, [b"\xFF\xD8", JPEG].concat());
 
         for (known, is_known) in [(nothing_known(), false), (KnownVersions::Any, true)] {
@@ -367,13 +505,121 @@ mod tests {
         assert!(matches!(read(gone, &KnownVersions::Any).await, Err(Error::NoImage)));
     }
 
-    fn public_world() -> World {
-        World { public_images: true, ..World::new() }
+    fn damage(reading: Result<ImageReading, Error>) -> Option<Damage> {
+        match reading {
+            Err(Error::ImageDamaged { owner: ANN, store, damage }) if store.as_str() == "file" => {
+                Some(damage)
+            }
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_what_was_stored_is_not_sent() {
+        let announced = |found| Damage::Length { stored: 5, found };
+        for (announces, pieces, expected) in [
+            (true, &[b"half" as &[u8]] as &'static [&'static [u8]], announced(4)),
+            (true, &[], announced(0)),
+            (true, &[b"<html>"], announced(6)),
+            (true, &[b"wro", b"ng"], Damage::Content),
+            (false, &[b"ha", b"lf"], announced(4)),
+            (false, &[], announced(0)),
+            (false, &[b"much", b" more", b" than that"], Damage::TooLong { stored: 5 }),
+            (false, &[b"wrong"], Damage::Content),
+        ] {
+            let mut world = world([Some(own(1, b"right"))]);
+            world.images.expect_open().times(1).returning(move |_| {
+                let image = stored(pieces, false);
+                Ok(Some(StoredImage { length: image.length.filter(|_| announces), ..image }))
+            });
+            assert_eq!(damage(read(world, &nothing_known()).await), Some(expected), "{pieces:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_of_ours_without_a_checksum_has_to_begin_as_one_of_its_format_and_may_have_no_length() {
+        for (pieces, is_image) in [
+            (&[PNG] as &'static [&'static [u8]], true),
+            (&[b"\x89PN", b"G\r\n\x1A\n and so on"], true),
+            (&[JPEG], false),
+            (&[b"<html>"], false),
+            (&[], false),
+        ] {
+            let mut world = world([Some(image(1).into())]);
+            world
+                .images
+                .expect_open()
+                .returning(move |_| Ok(Some(StoredImage { length: None, ..stored(pieces, false) })));
+            let reading = read(world, &nothing_known()).await;
+            if is_image {
+                let (_, _, length, bytes) = content(reading).await;
+                assert_eq!((length, bytes.as_slice()), (None, PNG));
+            } else {
+                assert_eq!(damage(reading), Some(Damage::NoImage), "{pieces:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_that_finds_no_room_is_read_twice_and_ends_in_a_fault_where_it_changed_meanwhile() {
+        for (again, is_whole) in [
+            (&[b"first ", b"piece" as &[u8]] as &'static [&'static [u8]], true),
+            (&[b"first ", b"peace"], false),
+            (&[b"first "], false),
+            (&[b"first ", b"piece of more"], false),
+        ] {
+            let mut world = world([Some(own(1, b"first piece"))]);
+            let mut answers = [&[b"first piece" as &[u8]] as &'static [&'static [u8]], again].into_iter();
+            let open = move |_: &ImageKey| Ok(answers.next().map(|pieces| stored(pieces, false)));
+            world.images.expect_open().times(2).returning(open);
+            let roster = world.roster();
+            let _held = roster.held_images.take(HELD_IMAGES - 1).unwrap();
+            let Ok(ImageReading::Content(content)) = roster.read_image(CLAIMS, ANN, &nothing_known()).await
+            else {
+                panic!("no content")
+            };
+            assert_eq!(content.length, Some(11));
+            let chunks: Vec<_> = content.chunks.collect().await;
+            assert_eq!(chunks.iter().all(Result::is_ok), is_whole, "{again:?}");
+            let sent: usize = chunks.iter().flatten().map(Bytes::len).sum();
+            assert_eq!(sent == 11, is_whole, "{again:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn room_is_given_back_once_an_image_is_sent() {
+        let mut world = world([Some(own(1, b"one piece"))]);
+        world.images.expect_open().times(1).returning(|_| Ok(Some(stored(&[b"one piece"], false))));
+        let roster = world.roster();
+        let reading = roster.read_image(CLAIMS, ANN, &nothing_known()).await;
+        assert!(roster.held_images.take(HELD_IMAGES).is_none());
+        content(reading).await;
+        assert!(roster.held_images.take(HELD_IMAGES).is_some());
+    }
+
+    #[tokio::test]
+    async fn an_original_in_s3_that_is_no_image_may_be_anothers_answer() {
+        let original = OriginalImage::from_store("https://faces.s3.amazonaws.com/me.jpg".to_owned());
+        let mut world = world([Some(original.into())]);
+        world.images.expect_open_original().returning(|_| Ok(Some(stored(&[b"<html>"], false))));
+        assert_eq!(damage(read(world, &nothing_known()).await), Some(Damage::NoImage));
+    }
+
+    /// Where Ann has that image.
+    fn public_world(image: Option<ProfileImage>) -> World {
+        let mut world = World { public_images: true, ..World::new() };
+        world.users.expect_caller().returning(move |caller, named| {
+            assert_eq!((caller, named), (Caller { user_id: ANN, session: None }, None));
+            let owner = User { profile_image: image.clone(), ..user(ANN, Role::Regular) };
+            let caller = image.is_some().then_some(owner);
+            Ok(CallerAnswer { caller, epoch: EPOCH, session_lives: true, named: None })
+        });
+        world
     }
 
     #[tokio::test]
     async fn a_public_image_is_read_by_its_key_alone() {
-        let mut world = public_world();
+        let mut world = public_world(Some(own(1, b"one piece")));
         world
             .images
             .expect_open()
@@ -383,13 +629,32 @@ mod tests {
         let reading = world.roster().read_public_image(&image(1).key, &nothing_known()).await;
         let (version, format, length, bytes) = content(reading).await;
         assert_eq!(version.as_deref(), Some(image(1).key.file_name()));
-        assert_eq!((format, length, bytes), (ImageFormat::Png, 9, b"one piece".to_vec()));
+        assert_eq!((format, length, bytes), (ImageFormat::Png, Some(9), b"one piece".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_public_image_is_compared_with_its_owners_and_where_it_is_nobodys_it_has_to_begin_as_one() {
+        for (owners, content, expected) in [
+            (Some(own(1, b"right")), b"wrong" as &'static [u8], Some(Damage::Content)),
+            (Some(own(1, b"right")), b"half", Some(Damage::Length { stored: 5, found: 4 })),
+            (Some(own(2, b"right")), b"<html>", Some(Damage::NoImage)),
+            (Some(own(2, b"right")), PNG, None),
+            (None, b"<html>", Some(Damage::NoImage)),
+            (None, PNG, None),
+        ] {
+            let mut world = public_world(owners);
+            let pieces: &'static [&'static [u8]] = Box::leak(Box::new([content]));
+            world.images.expect_open().returning(move |_| Ok(Some(stored(pieces, false))));
+            let reading = world.roster().read_public_image(&image(1).key, &nothing_known()).await;
+            assert_eq!(reading.is_ok(), expected.is_none());
+            assert_eq!(damage(reading), expected);
+        }
     }
 
     #[tokio::test]
     async fn a_public_image_that_is_gone_is_not_said_to_be_the_same() {
         for is_there in [true, false] {
-            let mut world = public_world();
+            let mut world = public_world(None);
             world.images.expect_open().times(1).returning(move |_| Ok(is_there.then(|| stored(&[], false))));
             let reading = world.roster().read_public_image(&image(1).key, &KnownVersions::Any).await;
             match reading {

@@ -5,7 +5,7 @@ use super::Roster;
 use crate::Error;
 use crate::entities::Request;
 use crate::ports::{AccessClaims, ImageStore, SetImageError, Spool, Unavailable};
-use crate::values::{ImageKey, ImageRef, ProfileImage};
+use crate::values::{ImageKey, ImageRef, OwnImage, ProfileImage};
 
 /// How long an image may take from its reservation to its commit. Past that it is removed, so it is far more than any
 /// store's deadline.
@@ -57,7 +57,8 @@ impl Roster {
         let change = self.change(Some(caller.id), request);
         self.ports.removals.reserve(caller.id, &image, change.at.plus(RESERVATION), &change).await?;
         store.put(&image.key, processed.image).await?;
-        self.ports.users.set_image(caller.id, &image, &change).await.map_err(|error| match error {
+        let own = OwnImage { image, checksum: Some(processed.checksum) };
+        self.ports.users.set_image(caller.id, &own, &change).await.map_err(|error| match error {
             SetImageError::NotFound => Error::NotAuthenticated,
             lost @ SetImageError::ReservationLost => Unavailable::new("image reservation", lost).into(),
             SetImageError::Unavailable(error) => Error::Unavailable(error),
@@ -66,7 +67,7 @@ impl Roster {
         if let Some(before) = caller.profile_image.as_ref().and_then(ProfileImage::stored) {
             self.remove_images_at_once(caller.id, Some(&before.store), request).await;
         }
-        Ok(image)
+        Ok(own.image)
     }
 }
 
@@ -78,11 +79,12 @@ mod tests {
     use super::*;
     use crate::entities::User;
     use crate::ports::{CallerAnswer, NoRoom, PendingRemoval, ProcessError, ProcessedImage};
-    use crate::values::{ImageFormat, Role};
+    use crate::values::{Checksum, ImageFormat, Role};
 
     /// What is made of an upload: 7 bytes.
     fn clean() -> ProcessedImage {
-        ProcessedImage { image: Spool::new(spool().file().try_clone().unwrap(), 7), format: ImageFormat::Png }
+        let image = Spool::new(spool().file().try_clone().unwrap(), 7);
+        ProcessedImage { image, format: ImageFormat::Png, checksum: Checksum::of(b"picture") }
     }
 
     async fn upload(world: World, target: UploadTarget) -> Result<ImageRef, Error> {
@@ -112,7 +114,10 @@ mod tests {
         world
             .users
             .expect_set_image()
-            .withf(|owner, set, _| *owner == ANN && *set == image(4))
+            .withf(|owner, set, _| {
+                let checksum = Some(Checksum::of(b"picture"));
+                *owner == ANN && *set == OwnImage { image: image(4), checksum }
+            })
             .times(1)
             .in_sequence(&mut order)
             .returning(|_, _, _| Ok(()));

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::UserId;
+use super::{Checksum, UserId};
 
 /// The formats in which profile images are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,12 @@ impl ImageKey {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whose image it is.
+    #[must_use]
+    pub fn owner(&self) -> Option<UserId> {
+        self.0.split_once('/').and_then(|(owner, _)| owner.parse().ok())
+    }
+
     /// The format of what lies there.
     #[must_use]
     pub fn format(&self) -> ImageFormat {
@@ -136,6 +142,22 @@ pub struct ImageRef {
     pub key: ImageKey,
 }
 
+/// An image that was uploaded to Roster, as its user has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OwnImage {
+    /// Which it is.
+    pub image: ImageRef,
+    /// What its content is known by. Images from before version 0.2 have none.
+    pub checksum: Option<Checksum>,
+}
+
+impl From<ImageRef> for OwnImage {
+    /// Without a checksum.
+    fn from(image: ImageRef) -> Self {
+        Self { image, checksum: None }
+    }
+}
+
 /// What the FastAPI service kept of an image: the bare name of a file in its folder, or the address of an object in S3.
 /// Whatever text stands there, it is shown as it is, served where it is found, and never removed: its name is not ours.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -146,6 +168,12 @@ impl OriginalImage {
     #[must_use]
     pub const fn from_store(text: String) -> Self {
         Self(text)
+    }
+
+    /// Whether it is an address, at which S3 is to answer.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.0.starts_with("https://") || self.0.starts_with("http://")
     }
 
     /// The name or address.
@@ -165,7 +193,7 @@ impl fmt::Debug for OriginalImage {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ProfileImage {
     /// One that was uploaded to Roster.
-    Stored(ImageRef),
+    Stored(OwnImage),
     /// One that was uploaded to the FastAPI service.
     Original(OriginalImage),
 }
@@ -175,7 +203,7 @@ impl ProfileImage {
     #[must_use]
     pub const fn stored(&self) -> Option<&ImageRef> {
         match self {
-            Self::Stored(image) => Some(image),
+            Self::Stored(own) => Some(&own.image),
             Self::Original(_) => None,
         }
     }
@@ -183,6 +211,12 @@ impl ProfileImage {
 
 impl From<ImageRef> for ProfileImage {
     fn from(image: ImageRef) -> Self {
+        Self::Stored(image.into())
+    }
+}
+
+impl From<OwnImage> for ProfileImage {
+    fn from(image: OwnImage) -> Self {
         Self::Stored(image)
     }
 }

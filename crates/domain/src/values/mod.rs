@@ -1,6 +1,7 @@
 //! What a field may hold. `parse` is for what clients send and may refuse; `from_store` is for what a store holds and
 //! never does, so that whatever an earlier system let in can be read, edited and deleted like anything else.
 
+mod checksum;
 mod client;
 mod email;
 mod id;
@@ -15,10 +16,13 @@ mod timestamp;
 mod token;
 mod username;
 
+pub use checksum::{Checksum, RunningChecksum};
 pub use client::{Client, ClientAddress, NotAClient};
 pub use email::{Email, EmailError};
 pub use id::{NotAnId, RequestId, SessionId, TrashEntryId, UserId};
-pub use image::{ImageFormat, ImageKey, ImageRef, NotAnImageKey, OriginalImage, ProfileImage, StoreName};
+pub use image::{
+    ImageFormat, ImageKey, ImageRef, NotAnImageKey, OriginalImage, OwnImage, ProfileImage, StoreName,
+};
 pub use page::{PageNumber, PageRequest, PerPage};
 pub use password::{Password, PasswordHash};
 pub use reason::Reason;

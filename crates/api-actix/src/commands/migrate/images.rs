@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use roster_domain::entities::Account;
 use roster_domain::ports::{ImageChunks, ImageStore, Spool, StoredImage, Unavailable};
-use roster_domain::values::{ImageKey, ImageRef, ProfileImage, UserId};
+use roster_domain::values::{ImageKey, ImageRef, OwnImage, ProfileImage, UserId};
 
 use super::stopped;
 use crate::Failure;
@@ -55,7 +55,12 @@ pub(super) fn expected(account: &Account, images: Option<&ImageMove>) -> Account
     if let Some(images) = images
         && let Some(key) = images.key(account)
     {
-        moved.user.profile_image = Some(ImageRef { store: images.to.name(), key: key.clone() }.into());
+        let checksum = match &account.user.profile_image {
+            Some(ProfileImage::Stored(own)) => own.checksum,
+            _ => None,
+        };
+        let image = ImageRef { store: images.to.name(), key: key.clone() };
+        moved.user.profile_image = Some(OwnImage { image, checksum }.into());
     }
     moved
 }
@@ -71,7 +76,8 @@ pub(super) async fn copy_images(images: &ImageMove, accounts: &[Account]) -> Res
 /// An image is stored whole or not at all, and no other is ever stored under its key: what is there is it.
 async fn copy(images: &ImageMove, key: &ImageKey) -> Result<(), Unavailable> {
     let Some(image) = images.from.open(key).await? else { return Ok(()) };
-    if images.to.open(key).await?.is_some_and(|there| there.length == image.length) {
+    let there = images.to.open(key).await?;
+    if there.is_some_and(|there| there.length.is_some() && there.length == image.length) {
         return Ok(());
     }
     images.to.put(key, spool(image).await?).await
@@ -79,11 +85,12 @@ async fn copy(images: &ImageMove, key: &ImageKey) -> Result<(), Unavailable> {
 
 async fn spool(mut image: StoredImage) -> Result<Spool, Unavailable> {
     let unwritten = |error| Unavailable::new("the folder for temporary files", error);
-    let mut file = tempfile::tempfile().map_err(unwritten)?;
+    let (mut file, mut length) = (tempfile::tempfile().map_err(unwritten)?, 0);
     while let Some(chunk) = image.chunks.try_next().await? {
         file.write_all(&chunk).map_err(unwritten)?;
+        length += chunk.len() as u64;
     }
-    Ok(Spool::new(file, image.length))
+    Ok(Spool::new(file, length))
 }
 
 /// Compares the images of these accounts in both places, and counts the others.
@@ -97,12 +104,12 @@ pub(super) async fn compare_images(
         match (&account.user.profile_image, images) {
             (None, _) => {}
             (Some(ProfileImage::Original(_)), _) => compared.originals += 1,
-            (Some(ProfileImage::Stored(image)), Some(images)) if images.key(account).is_some() => {
-                moved.push((account.user.id, image.key.clone(), images));
+            (Some(ProfileImage::Stored(own)), Some(images)) if images.key(account).is_some() => {
+                moved.push((account.user.id, own.image.key.clone(), images));
             }
-            (Some(ProfileImage::Stored(image)), _) => {
+            (Some(ProfileImage::Stored(own)), _) => {
                 compared.elsewhere += 1;
-                compared.elsewhere_in.insert(image.store.as_str().to_owned());
+                compared.elsewhere_in.insert(own.image.store.as_str().to_owned());
             }
         }
     }
@@ -129,10 +136,8 @@ pub(super) async fn compare_images(
 async fn is_equal(images: &ImageMove, key: &ImageKey) -> Result<Option<bool>, Unavailable> {
     match (images.from.open(key).await?, images.to.open(key).await?) {
         (None, None) => Ok(None),
-        (Some(one), Some(other)) if one.length == other.length => {
-            same_bytes(one.chunks, other.chunks).await.map(Some)
-        }
-        _ => Ok(Some(false)),
+        (Some(one), Some(other)) => same_bytes(one.chunks, other.chunks).await.map(Some),
+        (Some(_), None) | (None, Some(_)) => Ok(Some(false)),
     }
 }
 

@@ -1,4 +1,4 @@
-use actix_web::body::SizedStream;
+use actix_web::body::{BodyStream, SizedStream};
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, HeaderValue, IF_NONE_MATCH, TryIntoHeaderValue,
 };
@@ -71,9 +71,12 @@ pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse,
             tracing::debug!(event = "image broke off", cause, %error, %request);
         }
     });
-    Ok(about(HttpResponse::Ok(), content.version)?
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static(content.format.media_type())))
-        .body(SizedStream::new(content.length, chunks)))
+    let mut answer = about(HttpResponse::Ok(), content.version)?;
+    answer.insert_header((CONTENT_TYPE, HeaderValue::from_static(content.format.media_type())));
+    Ok(match content.length {
+        Some(length) => answer.body(SizedStream::new(length, chunks)),
+        None => answer.body(BodyStream::new(chunks)),
+    })
 }
 
 /// An answer about an image of that version.
