@@ -152,10 +152,9 @@ impl Application {
             stops_within: REQUESTS_END_WITHIN,
             meters: metrics::connections(),
         };
-        let served = state.clone();
-        let app = move || http::app(&served);
-        let refusing = state.clone();
-        let server = serve(config, listeners, app, move |malformed| http::refuse(&refusing, malformed))?;
+        let (shared, also_shared) = (state.clone(), state.clone());
+        let app = move || http::app(&shared);
+        let server = serve(config, listeners, app, move |malformed| http::refuse(&also_shared, malformed))?;
         let handle = server.handle();
         let mut server = spawn(server);
         let jobs = Jobs::start(&roster, &ids, upkeep);
