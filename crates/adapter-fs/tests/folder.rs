@@ -140,7 +140,8 @@ async fn a_link_or_a_pipe_in_the_folder_is_not_followed() {
 async fn read_original(images: &FolderImages, name: &str) -> Option<Vec<u8>> {
     let stored = images.open_original(&original_image(name)).await.expect("a store that answers")?;
     let chunks: Vec<_> = stored.chunks.try_collect().await.expect("a whole image");
-    assert_eq!(chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>(), stored.length);
+    let length = chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+    assert_eq!(Some(length), stored.length);
     Some(chunks.concat())
 }
 
@@ -216,7 +217,7 @@ async fn an_image_that_was_cut_on_disk_ends_in_a_fault_and_not_in_silence() {
     images.put(&key, spool(&bytes(LENGTH))).await.unwrap();
 
     let stored = images.open(&key).await.unwrap().unwrap();
-    assert_eq!(stored.length, LENGTH as u64);
+    assert_eq!(stored.length, Some(LENGTH as u64));
     let file = fs::OpenOptions::new().write(true).open(folder.path().join(key.as_str())).unwrap();
     file.set_len(100_000).unwrap();
     let read: Result<Vec<_>, _> = stored.chunks.try_collect().await;

@@ -154,10 +154,10 @@ impl Application {
             stops_within: REQUESTS_END_WITHIN,
             meters: metrics::connections(),
         };
-        let served = state.clone();
-        let app = move || http::app(&served);
-        let refusing = state.clone();
-        let server = serve(config, listeners, app, move |malformed, peer| http::refuse(&refusing, malformed, peer))?;
+        let (shared, also_shared) = (state.clone(), state.clone());
+        let app = move || http::app(&shared);
+        let refuse = move |malformed, peer| http::refuse(&also_shared, malformed, peer);
+        let server = serve(config, listeners, app, refuse)?;
         let handle = server.handle();
         let mut server = spawn(server);
         let jobs = Jobs::start(&roster, &ids, upkeep);
