@@ -47,13 +47,13 @@ pub enum Sent<'a> {
 /// Reads a body. `is_json` is what the request's `Content-Type` says.
 pub fn read_json<F: Form>(body: &[u8], is_json: bool) -> Result<F, Vec<Fault>> {
     if body.is_empty() {
-        return Err(vec![json::missing()]);
+        return Err(json::missing());
     }
     if !is_json {
-        return Err(vec![json::not_an_object()]);
+        return Err(json::not_an_object());
     }
     let known = F::known();
-    let object = json::read(body, known.as_ref(), F::FORBIDS_EXTRA).map_err(|fault| vec![fault])?;
+    let object = json::read(body, known.as_ref(), F::FORBIDS_EXTRA)?;
     Reader::new("body", known.as_ref(), &object).form()
 }
 
@@ -125,6 +125,7 @@ pub struct Place<'r, 'a> {
 
 impl<'r, 'a> Place<'r, 'a> {
     /// What was sent.
+    #[must_use]
     pub fn value(&self) -> Option<&'r Sent<'a>> {
         self.value
     }

@@ -24,7 +24,7 @@ pub(crate) struct Object<'a> {
     pub(crate) extra: Vec<String>,
 }
 
-impl<'a> Object<'a> {
+impl Object<'_> {
     pub(crate) fn new(known: &[Known]) -> Self {
         Self { values: vec![None; known.len()], extra: Vec::new() }
     }
@@ -37,7 +37,7 @@ impl<'a> Object<'a> {
 }
 
 /// Reads a body as an object.
-pub(crate) fn read<'a>(body: &'a [u8], known: &[Known], keep_extra: bool) -> Result<Object<'a>, Fault> {
+pub(crate) fn read<'a>(body: &'a [u8], known: &[Known], keep_extra: bool) -> Result<Object<'a>, Vec<Fault>> {
     // RFC 8259, 8.1.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let text = str::from_utf8(body).map_err(|error| {
@@ -124,17 +124,17 @@ impl<'a> Walk<'a> {
     }
 }
 
-pub(crate) fn missing() -> Fault {
-    Fault::new("body", Problem::missing())
+pub(crate) fn missing() -> Vec<Fault> {
+    vec![Fault::new("body", Problem::missing())]
 }
 
 /// What is no object is not shown: it may be anything, a secret included.
-pub(crate) fn not_an_object() -> Fault {
-    Fault::new("body", Problem::not_an_object())
+pub(crate) fn not_an_object() -> Vec<Fault> {
+    vec![Fault::new("body", Problem::not_an_object())]
 }
 
-fn broken(position: usize, why: &str) -> Fault {
-    Fault::new("body", Problem::not_json(why)).at_index(position).showing(json!({}))
+fn broken(position: usize, why: &str) -> Vec<Fault> {
+    vec![Fault::new("body", Problem::not_json(why)).at_index(position).showing(json!({}))]
 }
 
 /// Which character of the text is the first that can't be.
@@ -171,7 +171,9 @@ mod tests {
 
     /// The one fault of a body.
     fn fault(body: &[u8]) -> Value {
-        serde_json::to_value(read(body, &KNOWN, false).unwrap_err()).unwrap()
+        let faults = read(body, &KNOWN, false).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        serde_json::to_value(&faults[0]).unwrap()
     }
 
     #[rstest::rstest]

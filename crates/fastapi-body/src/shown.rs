@@ -92,7 +92,7 @@ impl Show<'_> {
         self.put(close)
     }
 
-    fn plain<E: serde::de::Error>(self: &mut Self, value: impl serde::Serialize) -> Result<(), E> {
+    fn plain<E: serde::de::Error>(&mut self, value: impl serde::Serialize) -> Result<(), E> {
         serde_json::to_writer(self, &value).map_err(E::custom)
     }
 }

@@ -316,8 +316,8 @@ fn written(fields: &[(String, Value)], escape: bool) -> String {
         if !escape {
             return json!(name).to_string();
         }
-        let units: String = name.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
-        format!("\"{units}\"")
+        let units: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        format!("\"{}\"", units.concat())
     };
     let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{} :{value} ", text(name))).collect();
     format!(" {{{}}}", fields.join(", "))

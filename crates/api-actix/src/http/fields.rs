@@ -1,13 +1,14 @@
 //! The fields of forms: how each is read, and what the `OpenAPI` document says of it.
 
 use roster_domain::values::{
-    Email, EmailError, PageNumber, Password, PerPage, Reason, RefreshToken, SearchTerm, TextError, UserId,
-    Username,
+    Email, PageNumber, Password, PerPage, Reason, RefreshToken, SearchTerm, TextError, UserId, Username,
 };
 use roster_fastapi_body::{Integer, Problem, Text};
 
 pub(super) const EMAIL: Text<Email> =
-    Text::new(|text| Email::parse(text).map_err(email_problem)).format("email").length(0, 254);
+    Text::new(|text| Email::parse(text).map_err(|error| Problem::not_an_email(&error.to_string())))
+        .format("email")
+        .length(0, 254);
 
 pub(super) const USERNAME: Text<Username> = Text::new(|text| Username::parse(text).map_err(text_problem))
     .length(1, Username::MAX)
@@ -45,8 +46,4 @@ fn text_problem(error: TextError) -> Problem {
         TextError::TooLong { max } => Problem::too_long(max),
         TextError::ControlCharacter | TextError::Unseen { .. } => Problem::rule(&error.to_string()),
     }
-}
-
-fn email_problem(error: EmailError) -> Problem {
-    Problem::not_an_email(&error.to_string())
 }
