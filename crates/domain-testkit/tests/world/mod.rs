@@ -10,7 +10,8 @@ use roster_domain::entities::{Account, Edit, MAX_SESSIONS, Page, Request};
 use roster_domain::ports::{AccessClaims, AccountArchive};
 use roster_domain::use_cases::{RemovalProgress, SignUp, TokenPair, UploadTarget};
 use roster_domain::values::{
-    ClientAddress, Email, ImageKey, Password, Reason, RequestId, Timestamp, UserId, Username,
+    Checksum, ClientAddress, Email, ImageKey, OwnImage, Password, Reason, RequestId, Timestamp, UserId,
+    Username,
 };
 use roster_domain_testkit::fixtures::{page, spool};
 use roster_domain_testkit::{RosterBuilder, TestRoster};
@@ -177,7 +178,8 @@ impl World {
                 let image =
                     self.test.roster.upload_image(claims, UploadTarget::Default, upload, REQUEST).await;
                 let kept = self.account(user).await.unwrap().user.profile_image;
-                assert_eq!(kept, Some(image.unwrap().into()));
+                let own = OwnImage { image: image.unwrap(), checksum: Some(Checksum::of(b"image")) };
+                assert_eq!(kept, Some(own.into()));
             }
             Step::DeleteImage { .. } if is_live => {
                 let had_one = self.account(user).await.unwrap().user.profile_image.is_some();
