@@ -13,7 +13,7 @@ mod folder;
 mod temp;
 mod worker;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use roster_domain::ports::{ImageStore, Spool, StoredImage, Unavailable};
-use roster_domain::values::{ImageKey, OriginalImage, StoreName};
+use roster_domain::values::{ImageKey, OriginalImage, StoreName, UserId};
 
 use crate::folder::{Folder, is_bare_name};
 use crate::worker::Worker;
@@ -62,6 +62,25 @@ impl FolderImages {
 }
 
 impl FolderImages {
+    /// Whether any user's image lies in a folder, which need not be there. It changes nothing.
+    ///
+    /// # Errors
+    /// What the system says of a folder that can't be read.
+    pub fn has_images(folder: &Path) -> io::Result<bool> {
+        let owners = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            owners => owners?,
+        };
+        for owner in owners {
+            let owner = owner?;
+            let is_id = owner.file_name().to_str().is_some_and(|name| name.parse::<UserId>().is_ok());
+            if is_id && owner.file_type()?.is_dir() && fs::read_dir(owner.path())?.next().is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Tries whether the folder is there, and is the one that was. It writes nothing.
     pub async fn probe(&self) -> Result<(), Unavailable> {
         self.run(|_, _| Ok(())).await

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 /// A copy of a version's file, and what is in it.
 fn kept(version: &str) -> (PathBuf, TempDir, Expected) {
-    let (folder, original) = (tempfile::tempdir().unwrap(), formats::sqlite(version));
+    let (folder, original) = (tempfile::tempdir().expect("a folder"), formats::sqlite(version));
     let file = folder.path().join("roster.db");
-    fs::copy(&original, &file).unwrap();
+    fs::copy(&original, &file).expect("a copy");
     (file, folder, Expected::of(&original))
 }
 

@@ -61,6 +61,26 @@ pub enum CompositionError {
     /// The MongoDB that `DATABASE_URL` names.
     #[error("can't use the database of DATABASE_URL")]
     MongoDb(#[source] ConnectError),
+    /// The database is gone, or empty, and what belonged to it is there yet.
+    #[error(
+        "the database {database} is missing or empty, but {remains} remains, which belongs to one: put the database back from a \
+         backup (or set DATABASE_URL right); where an empty one is wanted, move {remains} away first"
+    )]
+    Lost {
+        /// Which database.
+        database: String,
+        /// What remains of it.
+        remains: String,
+    },
+    /// What remains of a database could not be looked for.
+    #[error("can't look for images in {folder}")]
+    Unseen {
+        /// Where.
+        folder: String,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// The folder that `IMAGES_URL` names.
     #[error("can't open the image folder of IMAGES_URL")]
     Images(#[source] roster_adapter_fs::OpenError),
@@ -87,6 +107,7 @@ impl CompositionError {
 pub(crate) async fn compose(settings: &Settings) -> Result<Composition, CompositionError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    refuse_lost(settings)?;
     let database = open_database(&settings.database, &settings.database_name, &clock, &ids).await?;
     let Store { users, trash, removals, upkeep, probe, .. } = database;
     let images = ImageStores::open(&settings.images).await.map_err(CompositionError::Images)?;
@@ -136,6 +157,34 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         probes,
         outages,
     })
+}
+
+/// Refuses a file that is missing or empty beside what belonged to a database: an empty one in its place would lose everybody
+/// without a word, and let the next stranger become an admin.
+pub(crate) fn refuse_lost(settings: &Settings) -> Result<(), CompositionError> {
+    let Database::Sqlite(file) = &settings.database else { return Ok(()) };
+    // One with tables may well have nobody in it.
+    if file.metadata().is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let remains = match secret_key::remains(folder) {
+        Some(key) => Some(key),
+        None => images_that_remain(settings)?,
+    };
+    remains.map_or(Ok(()), |remains| {
+        let (database, remains) = (file.display().to_string(), remains.display().to_string());
+        Err(CompositionError::Lost { database, remains })
+    })
+}
+
+/// The folder of images, where any user's image lies in it.
+fn images_that_remain(settings: &Settings) -> Result<Option<PathBuf>, CompositionError> {
+    let Images::Folder { folder, .. } = &settings.images else { return Ok(None) };
+    match FolderImages::has_images(folder) {
+        Ok(has_images) => Ok(has_images.then(|| folder.clone())),
+        Err(source) => Err(CompositionError::Unseen { folder: folder.display().to_string(), source }),
+    }
 }
 
 /// Opens a database alone, as the service does.

@@ -82,6 +82,12 @@ pub(crate) fn examine(folder: &Path) -> Result<(bool, PathBuf), SecretKeyError> 
     Ok((load(&path)?.is_some(), path))
 }
 
+/// The file in which a key is kept in the folder, where there is one: whatever it holds.
+pub(crate) fn remains(folder: &Path) -> Option<PathBuf> {
+    let path = folder.join(FILE);
+    path.exists().then_some(path)
+}
+
 fn load(path: &Path) -> Result<Option<SecretString>, SecretKeyError> {
     let unreadable = |source| SecretKeyError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {

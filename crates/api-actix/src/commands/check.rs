@@ -12,6 +12,7 @@ use super::{health, say, waiting};
 use crate::Failure;
 use crate::composition::{
     CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder, exposed_files,
+    refuse_lost,
 };
 use crate::listen::listen;
 use crate::secret_key;
@@ -170,6 +171,9 @@ fn previous_key(key: &SecretString) -> Finding {
 }
 
 async fn database(settings: &Settings) -> Finding {
+    if let Err(error) = refuse_lost(settings) {
+        return composition(&error);
+    }
     let place = match &settings.database {
         Database::Sqlite(file) if !file.exists() => return to_be_made(file),
         Database::Sqlite(file) => file.display().to_string(),

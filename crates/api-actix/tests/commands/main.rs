@@ -8,6 +8,7 @@ mod check;
 #[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
 mod harness;
 mod health;
+mod lost;
 mod migrate;
 mod program;
 mod purge;
