@@ -18,8 +18,9 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
 use roster_api_actix::http::{AppState, app};
 use roster_domain::Roster;
+use roster_domain::entities;
 use roster_domain::use_cases::SignUp;
-use roster_domain::values::{Email, Password, RequestId, Username};
+use roster_domain::values::{ClientAddress, Email, Password, RequestId, Username};
 use roster_domain_testkit::RosterBuilder;
 use roster_domain_testkit::fakes::CountingIds;
 use serde_json::Value;
@@ -138,7 +139,7 @@ impl Who {
         let email = || Email::parse(&format!("{name}@example.com")).expect("an address");
         let username = Username::parse(name).expect("a name");
         let form = SignUp { email: email(), username, password: password() };
-        let request = RequestId::from_bytes([0; 16]);
+        let request = entities::Request::of_client(RequestId::from_bytes([0; 16]), ClientAddress::UNKNOWN);
         let done = if admin {
             roster.admin_sign_up(None, form, request).await
         } else {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::rand::{SecureRandom, SystemRandom};
-use roster_domain::ports::{HashError, PasswordHasher, Verdict};
+use roster_domain::ports::{Asker, HashError, PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
 use tokio::time::Instant;
 
@@ -85,14 +85,19 @@ fn renewed(password: &Password, cost: u32, salt: [u8; 16]) -> Verdict {
 
 #[async_trait]
 impl PasswordHasher for BcryptHasher {
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
+    async fn hash(&self, password: Password, _: Asker) -> Result<PasswordHash, HashError> {
         let salt = self.salt()?;
         let cost = self.cost;
         let hash = self.pool.run(move |_| scheme::hash(&password, cost, salt)).await?;
         hash.map_err(|error| HashError::Failed(Box::new(error)))
     }
 
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError> {
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        _: Asker,
+    ) -> Result<Verdict, HashError> {
         let salt = self.salt()?;
         let cost = self.cost;
         let check = move |end| {

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use roster_adapter_crypto::{BcryptHasher, HasherConfig, StartError};
 use roster_domain::ports::{HashError, PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
+use roster_domain_testkit::fixtures::asker;
 use rstest::rstest;
 
 const CONFIG: HasherConfig =
@@ -20,8 +21,8 @@ fn password(text: &str) -> Password {
 
 /// What the hash of one password says to another.
 async fn verdict(hasher: &BcryptHasher, one: &str, other: &str) -> Result<Verdict, HashError> {
-    let hash = hasher.hash(password(one)).await?;
-    hasher.verify(password(other), Some(hash)).await
+    let hash = hasher.hash(password(one), asker()).await?;
+    hasher.verify(password(other), Some(hash), asker()).await
 }
 
 #[rstest]
@@ -44,15 +45,17 @@ async fn a_password_matches_its_hash_and_no_other_does(#[case] text: &str) {
 #[tokio::test]
 async fn without_a_hash_nothing_matches() {
     let hasher = BcryptHasher::start(CONFIG).unwrap();
-    assert_eq!(hasher.verify(password("secret"), None).await.unwrap(), Verdict::Mismatch);
+    assert_eq!(hasher.verify(password("secret"), None, asker()).await.unwrap(), Verdict::Mismatch);
 }
 
 #[tokio::test]
 async fn the_same_password_is_hashed_with_another_salt_each_time() {
     let hasher = BcryptHasher::start(CONFIG).unwrap();
     for text in ["secret", &"x".repeat(72)] {
-        let (one, other) =
-            (hasher.hash(password(text)).await.unwrap(), hasher.hash(password(text)).await.unwrap());
+        let (one, other) = (
+            hasher.hash(password(text), asker()).await.unwrap(),
+            hasher.hash(password(text), asker()).await.unwrap(),
+        );
         assert_ne!(one, other);
     }
 }
@@ -61,24 +64,25 @@ async fn the_same_password_is_hashed_with_another_salt_each_time() {
 async fn a_hash_of_another_cost_is_outdated_and_todays_comes_with_the_verdict() {
     let dearer = BcryptHasher::start(HasherConfig { cost: 5, ..CONFIG }).unwrap();
     let hasher = BcryptHasher::start(CONFIG).unwrap();
-    let hash = dearer.hash(password("secret")).await.unwrap();
-    let Verdict::MatchOutdated(new) = hasher.verify(password("secret"), Some(hash)).await.unwrap() else {
+    let hash = dearer.hash(password("secret"), asker()).await.unwrap();
+    let Verdict::MatchOutdated(new) = hasher.verify(password("secret"), Some(hash), asker()).await.unwrap()
+    else {
         panic!("it is of another cost");
     };
     assert!(new.expose().starts_with("$2b$04$"));
-    assert_eq!(hasher.verify(password("secret"), Some(new)).await.unwrap(), Verdict::Match);
+    assert_eq!(hasher.verify(password("secret"), Some(new), asker()).await.unwrap(), Verdict::Match);
 }
 
 /// A hash of cost 4 takes a millisecond, and one of 16 thousands of times as long.
 #[tokio::test]
 async fn a_log_in_does_not_miss_its_deadline_for_the_sake_of_a_new_hash() {
-    let hash = BcryptHasher::start(CONFIG).unwrap().hash(password("secret")).await.unwrap();
+    let hash = BcryptHasher::start(CONFIG).unwrap().hash(password("secret"), asker()).await.unwrap();
     let config = HasherConfig { cost: 16, deadline: Duration::from_secs(2), ..CONFIG };
     let hasher = BcryptHasher::start(config).unwrap();
     // A machine that is busy enough may make even the check miss it, but hardly each time.
     let mut verdicts = Vec::new();
     for _ in 0..5 {
-        verdicts.extend(hasher.verify(password("secret"), Some(hash.clone())).await.ok());
+        verdicts.extend(hasher.verify(password("secret"), Some(hash.clone()), asker()).await.ok());
     }
     assert!(
         !verdicts.is_empty() && verdicts.iter().all(|verdict| *verdict == Verdict::Match),
@@ -89,8 +93,8 @@ async fn a_log_in_does_not_miss_its_deadline_for_the_sake_of_a_new_hash() {
 #[tokio::test]
 async fn many_at_once_are_all_answered() {
     let hasher = BcryptHasher::start(HasherConfig { threads: NonZero::new(3).unwrap(), ..CONFIG }).unwrap();
-    let hash = hasher.hash(password("secret")).await.unwrap();
-    let check = |text| hasher.verify(password(text), Some(hash.clone()));
+    let hash = hasher.hash(password("secret"), asker()).await.unwrap();
+    let check = |text| hasher.verify(password(text), Some(hash.clone()), asker());
     let verdicts = tokio::join!(check("secret"), check("a"), check("secret"), check("b"));
     let verdicts = <[_; 4]>::from(verdicts).map(Result::unwrap);
     assert_eq!(verdicts, [Verdict::Match, Verdict::Mismatch, Verdict::Match, Verdict::Mismatch]);
@@ -99,8 +103,8 @@ async fn many_at_once_are_all_answered() {
 #[tokio::test]
 async fn what_cannot_be_hashed_in_time_is_refused() {
     let hasher = BcryptHasher::start(HasherConfig { deadline: Duration::ZERO, ..CONFIG }).unwrap();
-    assert!(matches!(hasher.hash(password("secret")).await, Err(HashError::Overloaded)));
-    assert!(matches!(hasher.verify(password("secret"), None).await, Err(HashError::Overloaded)));
+    assert!(matches!(hasher.hash(password("secret"), asker()).await, Err(HashError::Overloaded)));
+    assert!(matches!(hasher.verify(password("secret"), None, asker()).await, Err(HashError::Overloaded)));
 }
 
 #[rstest]
@@ -133,7 +137,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let hasher = BcryptHasher::start(CONFIG).unwrap();
-        let verdict = runtime.block_on(hasher.verify(password("secret"), Some(PasswordHash::new(hash))));
+        let verdict = runtime.block_on(hasher.verify(password("secret"), Some(PasswordHash::new(hash)), asker()));
         prop_assert_eq!(verdict.unwrap(), Verdict::Mismatch);
     }
 }

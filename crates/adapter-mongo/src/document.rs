@@ -41,7 +41,7 @@ pub(crate) fn new_user(user: &NewUser, change: &Change) -> Document {
         "epoch": epoch_number(Epoch::FIRST),
         "sessions": [],
         "removals": [],
-        "request": bytes(change.request.as_bytes()),
+        "request": bytes(change.request.id.as_bytes()),
     };
     insert_name_fields(&mut roster, &user.email, &user.username);
     document.insert("roster", roster);

@@ -254,7 +254,7 @@ impl MongoStore {
                 Err(failure) if failure.is_duplicate_key() => {}
                 Err(failure) => return Err(failure.into()),
             }
-            let request = document::bytes(change.request.as_bytes());
+            let request = document::bytes(change.request.id.as_bytes());
             let own = doc! { "_id": object_id(user.id), "roster.request": request };
             if self.server.exists(own).await? {
                 // Our own first attempt, whose answer was lost.

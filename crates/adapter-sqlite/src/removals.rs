@@ -27,7 +27,7 @@ impl ImageRemovals for SqliteStore {
         due: Timestamp,
         change: &Change,
     ) -> Result<(), Unavailable> {
-        let (image, request) = (image.clone(), change.request);
+        let (image, request) = (image.clone(), change.request.id);
         self.writer
             .run(move |connection| {
                 // One that is being removed stays so: its image may be gone already.

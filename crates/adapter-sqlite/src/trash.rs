@@ -165,7 +165,7 @@ fn put_there(
         deleted_at: change.at,
         reason: reason.clone(),
     };
-    enter(connection, &entry, Some(change.request.as_bytes()))?;
+    enter(connection, &entry, Some(change.request.id.as_bytes()))?;
     Ok(true)
 }
 
@@ -178,7 +178,7 @@ fn remove(connection: &Connection, user: UserId, change: &Change) -> rusqlite::R
         |row| rows::image(row, 0),
     )?;
     if let Some(image) = image {
-        removals::leave(connection, user, &image, change.at, Some(change.request))?;
+        removals::leave(connection, user, &image, change.at, Some(change.request.id))?;
     }
     let removed = execute(connection, "DELETE FROM users WHERE id = ?1 AND trashed = 1", [user.as_bytes()])?;
     Ok(removed > 0)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use metrics::counter;
+use roster_domain::entities::Request;
 use roster_domain::ports::{Ids, Unavailable};
 use roster_domain::use_cases::RemovalProgress;
 use roster_domain::{Chain, Error, Roster};
@@ -50,7 +51,7 @@ impl Jobs {
         jobs.spawn("trash retention", PURGE_EVERY, move || {
             let (roster, ids) = (Arc::clone(&purging), Arc::clone(&purge_ids));
             async move {
-                while roster.purge_expired_trash(ids.request_id()).await? > 0 {}
+                while roster.purge_expired_trash(Request::of_roster(ids.request_id())).await? > 0 {}
                 Ok(())
             }
         });
@@ -58,7 +59,7 @@ impl Jobs {
         let told = Arc::new(AtomicBool::new(false));
         let progress = Arc::new(Mutex::new(RemovalProgress::default()));
         jobs.spawn("image removal", REMOVE_EVERY, move || {
-            let (roster, request) = (Arc::clone(&removing), remove_ids.request_id());
+            let (roster, request) = (Arc::clone(&removing), Request::of_roster(remove_ids.request_id()));
             let (told, progress) = (Arc::clone(&told), Arc::clone(&progress));
             async move {
                 if !told.load(Ordering::Relaxed) {

@@ -109,6 +109,7 @@ impl Application {
         tokio::spawn(probe);
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
             .with_cors_origins(settings.cors_origins.clone())
+            .with_trusted_proxies(settings.trusted_proxies.clone())
             .with_image_addresses(image_addresses)
             .with_probes(probes)
             .with_outages(outages);
@@ -154,7 +155,8 @@ impl Application {
         };
         let (shared, also_shared) = (state.clone(), state.clone());
         let app = move || http::app(&shared);
-        let server = serve(config, listeners, app, move |malformed| http::refuse(&also_shared, malformed))?;
+        let refuse = move |malformed, peer| http::refuse(&also_shared, malformed, peer);
+        let server = serve(config, listeners, app, refuse)?;
         let handle = server.handle();
         let mut server = spawn(server);
         let jobs = Jobs::start(&roster, &ids, upkeep);

@@ -5,12 +5,12 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use roster_domain::entities::{Account, Change, Edit, NewUser, Session, User};
-use roster_domain::ports::{OpenSession, Spool, Trashed};
+use roster_domain::entities::{Account, Change, Edit, NewUser, Request, Session, User};
+use roster_domain::ports::{Asker, OpenSession, Spool, Trashed};
 use roster_domain::values::{
-    Email, Epoch, ImageFormat, ImageKey, ImageRef, OriginalImage, PageNumber, PageRequest, PasswordHash,
-    PerPage, Reason, RequestId, Role, SearchTerm, SessionId, StoreName, Timestamp, TokenFingerprint,
-    TrashEntryId, UserId, Username,
+    Client, ClientAddress, Email, Epoch, ImageFormat, ImageKey, ImageRef, OriginalImage, PageNumber,
+    PageRequest, PasswordHash, PerPage, Reason, RequestId, Role, SearchTerm, SessionId, StoreName, Timestamp,
+    TokenFingerprint, TrashEntryId, UserId, Username,
 };
 
 /// When tests begin, with milliseconds that a store could lose.
@@ -143,6 +143,12 @@ pub fn edit_username(text: &str) -> Edit {
     Edit { email: None, username: Some(username(text)) }
 }
 
+/// A client's request.
+#[must_use]
+pub fn request() -> Request {
+    Request::of_client(RequestId::from_bytes([7; 16]), ClientAddress::new([192, 0, 2, 1].into()))
+}
+
 /// A change at [`START`] by Roster itself.
 #[must_use]
 pub fn change() -> Change {
@@ -152,13 +158,25 @@ pub fn change() -> Change {
 /// A change at that time by Roster itself.
 #[must_use]
 pub fn change_at(at: Timestamp) -> Change {
-    Change { actor: None, at, request: RequestId::from_bytes([7; 16]) }
+    Change { actor: None, at, request: Request::of_roster(RequestId::from_bytes([7; 16])) }
 }
 
 /// A change by that user at that time.
 #[must_use]
 pub fn change_by(actor: UserId, at: Timestamp) -> Change {
     Change { actor: Some(actor), ..change_at(at) }
+}
+
+/// The client at that IP address.
+#[must_use]
+pub fn client(address: &str) -> Client {
+    ClientAddress::new(address.parse().expect("an IP address")).client()
+}
+
+/// For whom a password is hashed, of whom nothing matters.
+#[must_use]
+pub fn asker() -> Asker {
+    Asker { client: Some(client("192.0.2.1")), account: email("ann@example.com") }
 }
 
 /// A trash entry to be, with an id of its own.

@@ -1,7 +1,10 @@
 //! What Roster keeps: users, trash entries, sessions.
 
+use std::fmt;
+
+use crate::ports::Asker;
 use crate::values::{
-    Email, Epoch, PasswordHash, ProfileImage, Reason, RequestId, Role, SessionId, Timestamp,
+    ClientAddress, Email, Epoch, PasswordHash, ProfileImage, Reason, RequestId, Role, SessionId, Timestamp,
     TokenFingerprint, TrashEntryId, UserId, Username,
 };
 
@@ -79,7 +82,44 @@ pub struct Session {
 /// How many sessions a user has at most; with one more, the oldest ends.
 pub const MAX_SESSIONS: usize = 16;
 
-/// Who changes something, when, and in which request.
+/// A request and where it comes from; or a run of a job or a command, which are Roster's own.
+///
+/// It is shown as its id, by which the log tells all that belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Its id.
+    pub id: RequestId,
+    /// The client's address; `None` for what is Roster's own.
+    pub client: Option<ClientAddress>,
+}
+
+impl Request {
+    /// A client's request.
+    #[must_use]
+    pub const fn of_client(id: RequestId, address: ClientAddress) -> Self {
+        Self { id, client: Some(address) }
+    }
+
+    /// A run of a job or a command.
+    #[must_use]
+    pub const fn of_roster(id: RequestId) -> Self {
+        Self { id, client: None }
+    }
+
+    /// For whom a password is hashed in it.
+    #[must_use]
+    pub fn asker(self, account: Email) -> Asker {
+        Asker { client: self.client.map(ClientAddress::client), account }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+/// Who changes something, when, and in which request, from which address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The user who does it; `None` for Roster itself.
@@ -87,7 +127,7 @@ pub struct Change {
     /// When.
     pub at: Timestamp,
     /// The request, or the run of a job, in which it happens.
-    pub request: RequestId,
+    pub request: Request,
 }
 
 /// All that is kept of a user, live or in the trash: what is moved from one store to another.

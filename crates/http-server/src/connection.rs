@@ -28,7 +28,7 @@ pub(crate) struct Handler<S> {
     /// The application.
     pub(crate) service: S,
     /// What answers that which is no request.
-    pub(crate) refuse: Rc<dyn Fn(Malformed) -> Response<BoxBody>>,
+    pub(crate) refuse: Rc<dyn Fn(Malformed, SocketAddr) -> Response<BoxBody>>,
     pub(crate) config: ServiceConfig,
 }
 
@@ -87,7 +87,7 @@ where
 
     async fn refuse(&self, malformed: Malformed, on: &Turns<'_>) -> Result<(), Broken> {
         on.connection.serves();
-        let mut answer = (self.refuse)(malformed);
+        let mut answer = (self.refuse)(malformed, on.client);
         answer.head_mut().set_connection_type(ConnectionType::Close);
         let mut codec = Codec::new(self.config.clone());
         write(on.io, on.connection, &mut codec, &Method::GET, answer).await

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -46,7 +46,8 @@ impl Config {
     }
 }
 
-/// The server that serves an application to whoever comes through these listeners. What is no request is answered by `refuse`.
+/// The server that serves an application to whoever comes through these listeners. What is no request is answered by
+/// `refuse`, which is given the address of its sender.
 pub fn serve<F, A, S, B, R>(
     config: Config,
     listeners: Vec<TcpListener>,
@@ -62,7 +63,7 @@ where
     S::Response: Into<Response<B>>,
     S::Service: 'static,
     B: MessageBody + 'static,
-    R: Fn(Malformed) -> Response<BoxBody> + Send + Clone + 'static,
+    R: Fn(Malformed, SocketAddr) -> Response<BoxBody> + Send + Clone + 'static,
 {
     let mut server = Server::build()
         .workers(config.workers)

@@ -13,6 +13,7 @@ mod host;
 mod location;
 mod migration;
 mod origins;
+mod proxies;
 mod reader;
 mod s3;
 mod strength;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use roster_domain::AdminSignUp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -38,7 +40,7 @@ pub use self::s3::{Images, S3Keys, S3Settings};
 pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
-pub const VARIABLES: [&str; 28] = [
+pub const VARIABLES: [&str; 29] = [
     "HOST",
     "PORT",
     "DATABASE_URL",
@@ -57,6 +59,7 @@ pub const VARIABLES: [&str; 28] = [
     "SECRET_KEY_PREVIOUS",
     "ADMIN_SIGNUP",
     "CORS_ORIGINS",
+    "TRUSTED_PROXIES",
     "BCRYPT_COST",
     "HASH_QUEUE",
     "HASH_DEADLINE_SECONDS",
@@ -92,6 +95,8 @@ pub struct Settings {
     pub admin_sign_up: AdminSignUp,
     /// The origins that browsers may call from, as they write them.
     pub cors_origins: Vec<String>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The cost of new password hashes.
     pub bcrypt_cost: u32,
     /// How many passwords may wait to be hashed.
@@ -259,6 +264,7 @@ impl Settings {
             ],
         )?;
         let cors_origins = reader.value("CORS_ORIGINS", "", origins::parse)?;
+        let trusted_proxies = reader.value("TRUSTED_PROXIES", "", proxies::parse)?;
         let bcrypt_cost = reader.number("BCRYPT_COST", 12, 4..=16)?;
         let hash_queue = reader.number("HASH_QUEUE", 128, 1..=100_000)?;
         let hash_deadline = reader.number("HASH_DEADLINE_SECONDS", 20, 1..=300)?;
@@ -285,6 +291,7 @@ impl Settings {
             secret_key_previous,
             admin_sign_up: admin_sign_up.unwrap_or(AdminSignUp::Open),
             cors_origins,
+            trusted_proxies,
             bcrypt_cost,
             hash_queue: usize::try_from(hash_queue).unwrap_or(usize::MAX),
             hash_deadline: Duration::from_secs(hash_deadline.into()),

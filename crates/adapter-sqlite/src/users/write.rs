@@ -166,7 +166,7 @@ pub(super) fn replace_image(
         return Err(Failure::Refused(SetImageError::ReservationLost));
     }
     if let Some(ProfileImage::Stored(before)) = user.profile_image {
-        removals::leave(connection, id, &before, change.at, Some(change.request))?;
+        removals::leave(connection, id, &before, change.at, Some(change.request.id))?;
     }
     execute(
         connection,
@@ -187,7 +187,7 @@ pub(super) fn take_image(
     match user.profile_image {
         None => return Err(Failure::Refused(RemoveImageError::NoImage)),
         Some(ProfileImage::Stored(before)) => {
-            removals::leave(connection, id, &before, change.at, Some(change.request))?;
+            removals::leave(connection, id, &before, change.at, Some(change.request.id))?;
         }
         Some(ProfileImage::Original(_)) => {}
     }

@@ -1,6 +1,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
+use roster_domain::entities::Request;
 use roster_domain::use_cases::SignUp;
 use roster_domain::values::{Email, Password, Username};
 
@@ -33,7 +34,8 @@ pub(super) fn create(form: Form) -> Result<(), Failure> {
     let form = SignUp { email, username, password };
     waiting(settings.log, async {
         let composition = compose(&settings).await.map_err(StartError::from)?;
-        let id = composition.roster.create_admin(form, composition.ids.request_id()).await?;
+        let id =
+            composition.roster.create_admin(form, Request::of_roster(composition.ids.request_id())).await?;
         say(&format!("{told}, with the id {id}"))
     })
 }

@@ -36,6 +36,7 @@ pub(super) fn run() -> Result<(), Failure> {
         let mut report = Report::default();
         report.add("settings", Finding::Good("each can be read".to_owned()))?;
         report.add("reach", reach(&settings).await)?;
+        report.add("clients", clients(&settings))?;
         report.add("admins", admins(settings.admin_sign_up))?;
         report.add("signing key", signing_key(&settings))?;
         if let Some(previous) = &settings.secret_key_previous {
@@ -97,6 +98,24 @@ async fn reach(settings: &Settings) -> Finding {
     match listen(host, port).await {
         Ok(_) => Finding::Good(place),
         Err(error) => taken(place, &error, settings).await,
+    }
+}
+
+/// By whose word it goes who asks.
+fn clients(settings: &Settings) -> Finding {
+    let proxies: Vec<_> = settings.trusted_proxies.iter().map(ToString::to_string).collect();
+    if !proxies.is_empty() {
+        return Finding::Good(format!(
+            "X-Forwarded-For is believed of {} (TRUSTED_PROXIES)",
+            proxies.join(", ")
+        ));
+    }
+    let text = "known by the address that connects; X-Forwarded-For is ignored (TRUSTED_PROXIES is not set)";
+    if settings.host.is_loopback() {
+        // Where that machine has a proxy, all clients are one.
+        Finding::Good(format!("{text}: give TRUSTED_PROXIES=127.0.0.1 where a proxy stands before it"))
+    } else {
+        Finding::Good(text.to_owned())
     }
 }
 

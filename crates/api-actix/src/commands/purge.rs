@@ -1,4 +1,5 @@
 use roster_domain::Roster;
+use roster_domain::entities::Request;
 use roster_domain::ports::Ids;
 use roster_domain::use_cases::RemovalProgress;
 
@@ -20,7 +21,7 @@ pub(super) fn run() -> Result<(), Failure> {
         say(&format!("{purged} users deleted for good, who were in the trash for too long"))?;
         ended?;
         let mut progress = RemovalProgress::default();
-        let ended = roster.remove_images(&mut progress, ids.request_id()).await;
+        let ended = roster.remove_images(&mut progress, Request::of_roster(ids.request_id())).await;
         say(&format!("{} images removed", progress.removed()))?;
         ended?;
         for store in roster.removals_out_of_reach().await? {
@@ -32,7 +33,7 @@ pub(super) fn run() -> Result<(), Failure> {
 
 async fn purge(roster: &Roster, ids: &dyn Ids, purged: &mut usize) -> Result<(), roster_domain::Error> {
     loop {
-        match roster.purge_expired_trash(ids.request_id()).await? {
+        match roster.purge_expired_trash(Request::of_roster(ids.request_id())).await? {
             0 => return Ok(()),
             batch => *purged += batch,
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use roster_domain::entities::Request;
 use roster_domain::ports::AccessClaims;
-use roster_domain::values::{AccessToken, RequestId, StoreName, UserId};
+use roster_domain::values::{AccessToken, StoreName, UserId};
 use roster_domain::{Error, Roster};
 use serde_json::{Map, Value};
 
 use super::error::Refusal;
-use super::middleware::{Request, log_look};
+use super::middleware::{Noted, log_look};
 use super::routes::{Endpoint, UNKNOWN};
 use super::validation::{QueryFields, read_object};
 use super::{AppState, Limits};
@@ -22,8 +23,8 @@ use super::{AppState, Limits};
 /// told.
 pub(super) struct Call {
     state: web::Data<AppState>,
-    request: HttpRequest,
-    id: RequestId,
+    http: HttpRequest,
+    request: Request,
 }
 
 impl FromRequest for Call {
@@ -35,8 +36,9 @@ impl FromRequest for Call {
             return ready(Err(Refusal::Encoded));
         }
         let state = request.app_data::<web::Data<AppState>>().cloned();
-        let id = request.extensions().get::<Request>().map(|request| request.id);
-        let call = state.zip(id).map(|(state, id)| Self { state, request: request.clone(), id });
+        let noted = request.extensions().get::<Noted>().map(|noted| noted.request);
+        let call =
+            state.zip(noted).map(|(state, noted)| Self { state, http: request.clone(), request: noted });
         ready(call.ok_or_else(|| Error::Internal("the application is not whole".into()).into()))
     }
 }
@@ -50,13 +52,14 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 impl Call {
-    pub(super) fn id(&self) -> RequestId {
-        self.id
+    /// Its id, and where it comes from.
+    pub(super) fn request(&self) -> Request {
+        self.request
     }
 
     /// The path of the endpoint, as it stands in the table of routes.
     pub(super) fn endpoint(&self) -> &'static str {
-        self.request.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path)
+        self.http.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path)
     }
 
     /// What all requests share, for what outlives the call.
@@ -77,13 +80,13 @@ impl Call {
         &self.state.image_addresses
     }
 
-    pub(super) fn request(&self) -> &HttpRequest {
-        &self.request
+    pub(super) fn http(&self) -> &HttpRequest {
+        &self.http
     }
 
     /// The bearer token, where exactly one credential was sent and is one.
     pub(super) fn token(&self) -> Option<AccessToken> {
-        let mut credentials = self.request.headers().get_all(AUTHORIZATION);
+        let mut credentials = self.http.headers().get_all(AUTHORIZATION);
         let credential = credentials.next().filter(|_| credentials.next().is_none())?;
         let (scheme, token) = credential.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| AccessToken::new(token.trim().to_owned()))
@@ -98,18 +101,18 @@ impl Call {
 
     /// Lets the access log know who calls.
     pub(super) fn note_caller(&self, claims: AccessClaims) {
-        if let Some(request) = self.request.extensions_mut().get_mut::<Request>() {
-            request.caller = Some(claims.user_id);
+        if let Some(noted) = self.http.extensions_mut().get_mut::<Noted>() {
+            noted.caller = Some(claims.user_id);
         }
     }
 
     /// The user whom the path names.
     pub(super) fn user_id(&self) -> Result<UserId, Refusal> {
-        self.request.match_info().query("user_id").parse().map_err(|_| Refusal::NotAnId)
+        self.http.match_info().query("user_id").parse().map_err(|_| Refusal::NotAnId)
     }
 
     pub(super) fn query(&self) -> QueryFields<'_> {
-        QueryFields::new(self.request.query_string())
+        QueryFields::new(self.http.query_string())
     }
 
     /// The body, as the JSON object that it has to be.
@@ -128,7 +131,7 @@ impl Call {
 
     /// What the client says that its body's length will be.
     pub(super) fn announced_length(&self) -> Option<u64> {
-        self.request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+        self.http.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
     }
 
     /// Runs a use case that writes to its end, even if the client goes.
@@ -144,7 +147,7 @@ impl Call {
 
     /// Whether requests are to be sent here. It looks to the end, even if the client goes.
     pub(super) async fn is_ready(&self) -> Result<bool, Refusal> {
-        let (state, endpoint, id) = (self.state.clone(), self.endpoint(), self.id);
+        let (state, endpoint, id) = (self.state.clone(), self.endpoint(), self.request.id);
         let look =
             async move { state.readiness.look(|found| log_look(&state.outages, found, endpoint, id)).await };
         Ok(self.state.runtime.spawn(look).await.map_err(|panic| Error::Internal(panic.into()))?)
@@ -152,7 +155,7 @@ impl Call {
 
     /// A body without a type is taken for JSON.
     fn sends_json(&self) -> bool {
-        let Some(content_type) = self.request.headers().get(CONTENT_TYPE) else { return true };
+        let Some(content_type) = self.http.headers().get(CONTENT_TYPE) else { return true };
         let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
         let media_type = media_type.trim().to_ascii_lowercase();
         media_type.is_empty()

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 
 use actix_http::Response;
@@ -12,7 +13,8 @@ use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::Error;
-use roster_domain::values::{RequestId, UserId};
+use roster_domain::entities::Request;
+use roster_domain::values::{ClientAddress, RequestId, UserId};
 use roster_http_server::Malformed;
 use tokio::time::Instant;
 
@@ -37,9 +39,9 @@ const SWAGGER_UI: HeaderValue = HeaderValue::from_static(
 );
 
 /// What the log tells of a request besides its answer.
-pub(super) struct Request {
-    /// The server's own, never the client's.
-    pub(super) id: RequestId,
+pub(super) struct Noted {
+    /// Its id is the server's own, never the client's.
+    pub(super) request: Request,
     /// Whose token it came with, once that was found valid.
     pub(super) caller: Option<UserId>,
 }
@@ -55,21 +57,23 @@ where
     let started = Instant::now();
     let state = request.app_data::<web::Data<AppState>>();
     let id = state.map_or(RequestId::from_bytes([0; 16]), |state| state.ids.request_id());
+    let peer = request.peer_addr();
+    let client = state.map_or(ClientAddress::UNKNOWN, |state| state.proxies.client(peer, request.headers()));
     let counted = state.and_then(|state| state.requests.as_ref()).map(Requests::begin);
-    request.extensions_mut().insert(Request { id, caller: None });
+    request.extensions_mut().insert(Noted { request: Request::of_client(id, client), caller: None });
     let area = Area::of(request.path());
     let method = request.method().clone();
     let answer = AssertUnwindSafe(service.call(request)).catch_unwind();
 
     async move {
-        let done = Done { method: Some(method), started, counted };
+        let done = Done { method: Some(method), started, counted, client };
         let mut response = match answer.await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Outside::new(id, area, &done, &error).into()),
             Err(panic) => return Err(Outside::new(id, area, &done, message(&*panic)).into()),
         };
         let endpoint = response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path);
-        let caller = response.request().extensions().get::<Request>().and_then(|request| request.caller);
+        let caller = response.request().extensions().get::<Noted>().and_then(|noted| noted.caller);
         done.tell(endpoint, response.status(), id, caller);
         // By what was served, where something was: a path may be written in many ways.
         let area = endpoint.map_or(area, Area::of);
@@ -94,10 +98,12 @@ where
 }
 
 /// Answers what the server could not read as a request: with an id, in JSON and in the log, as all else is.
-pub(crate) fn refuse(state: &AppState, malformed: Malformed) -> Response<BoxBody> {
+pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -> Response<BoxBody> {
     let id = state.ids.request_id();
+    // There are no headers that could name another.
+    let client = state.proxies.client(Some(peer), &HeaderMap::new());
     let counted = state.requests.as_ref().map(Requests::begin);
-    let done = Done { method: None, started: Instant::now(), counted };
+    let done = Done { method: None, started: Instant::now(), counted, client };
     let mut answer = Refusal::Malformed(malformed).error_response();
     done.tell(None, answer.status(), id, None);
     Area::Other.set_headers(answer.headers_mut(), id);
@@ -147,6 +153,7 @@ struct Done {
     method: Option<Method>,
     started: Instant,
     counted: Option<metrics::InFlight>,
+    client: ClientAddress,
 }
 
 impl Done {
@@ -157,7 +164,7 @@ impl Done {
         request: RequestId,
         caller: Option<UserId>,
     ) {
-        let Self { method, started, counted } = self;
+        let Self { method, started, counted, client } = self;
         let (took, route) = (started.elapsed(), endpoint.unwrap_or(UNKNOWN));
         let method = method.as_ref();
         if counted.is_some() {
@@ -171,9 +178,9 @@ impl Done {
         let method = method.map(tracing::field::display);
         let status = status.as_u16();
         if is_quiet {
-            tracing::debug!(event = "answered", method, route, status, duration_ms, user, %request);
+            tracing::debug!(event = "answered", method, route, status, duration_ms, user, %client, %request);
         } else {
-            tracing::info!(event = "answered", method, route, status, duration_ms, user, %request);
+            tracing::info!(event = "answered", method, route, status, duration_ms, user, %client, %request);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - `routes`: every path and method, in one table.
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document.
+//! - `client`: which address a request comes from.
 //! - `call`: what every endpoint asks of its request; `validation` and `upload` read bodies.
 //! - `answers` and `error`: what the domain says, as clients are told it.
 //! - `middleware`: what every response carries, and the access log.
@@ -9,6 +10,7 @@
 
 mod answers;
 mod call;
+mod client;
 mod endpoints;
 mod error;
 mod middleware;
@@ -32,12 +34,14 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, Error, web};
+use ipnet::IpNet;
 use roster_domain::Roster;
 use roster_domain::ports::Ids;
 use roster_domain::values::StoreName;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
+use self::client::Proxies;
 use crate::metrics::Requests;
 use crate::outages::Outages;
 use crate::readiness::{Probe, Readiness};
@@ -51,6 +55,7 @@ pub struct AppState {
     ids: Arc<dyn Ids>,
     limits: Limits,
     cors_origins: Vec<String>,
+    proxies: Proxies,
     image_addresses: HashMap<StoreName, String>,
     tasks: TaskTracker,
     runtime: Handle,
@@ -71,6 +76,7 @@ impl AppState {
             ids,
             limits: Limits::default(),
             cors_origins: Vec::new(),
+            proxies: Proxies::default(),
             image_addresses: HashMap::new(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
@@ -84,6 +90,13 @@ impl AppState {
     #[must_use]
     pub fn with_cors_origins(mut self, origins: Vec<String>) -> Self {
         self.cors_origins = origins;
+        self
+    }
+
+    /// Believes what these proxies say of their clients' addresses.
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, networks: Vec<IpNet>) -> Self {
+        self.proxies = Proxies::new(networks);
         self
     }
 

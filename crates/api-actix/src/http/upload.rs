@@ -52,7 +52,7 @@ pub(super) async fn receive(
         return Err(Refusal::TooLarge);
     }
     let received = Rc::default();
-    let form = Multipart::new(call.request().headers(), at_most(most, payload, Rc::clone(&received)));
+    let form = Multipart::new(call.http().headers(), at_most(most, payload, Rc::clone(&received)));
     let pace = Pace { limits, started: Instant::now(), received };
     timeout(limits.upload_deadline, read_form(form, field, &pace)).await.map_err(|_| Refusal::TooSlow)?
 }

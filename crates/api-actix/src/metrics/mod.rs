@@ -92,7 +92,7 @@ impl Metrics {
     }
 }
 
-fn refuse(malformed: Malformed) -> Response<BoxBody> {
+fn refuse(malformed: Malformed, _: SocketAddr) -> Response<BoxBody> {
     Response::new(match malformed {
         Malformed::Syntax => StatusCode::BAD_REQUEST,
         Malformed::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -7,18 +7,18 @@ use roster_domain::ports::{HashError, PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
 
 use super::support::race;
-use crate::fixtures::hash;
+use crate::fixtures::{asker, hash};
 
 fn password(text: &str) -> Password {
     Password::parse(text.to_owned()).expect("a valid password")
 }
 
 async fn hashed(hasher: &Arc<dyn PasswordHasher>, text: &str) -> PasswordHash {
-    hasher.hash(password(text)).await.expect("a password is hashed")
+    hasher.hash(password(text), asker()).await.expect("a password is hashed")
 }
 
 async fn verified(hasher: &Arc<dyn PasswordHasher>, text: &str, hash: Option<PasswordHash>) -> Verdict {
-    hasher.verify(password(text), hash).await.expect("a password is checked")
+    hasher.verify(password(text), hash, asker()).await.expect("a password is checked")
 }
 
 pub async fn a_password_matches_its_hash(hasher: Arc<dyn PasswordHasher>) {
@@ -83,7 +83,7 @@ pub async fn of_many_at_once_each_is_answered_right_or_refused(hasher: Arc<dyn P
         let (hasher, hash) = (Arc::clone(&hasher), hash.clone());
         let (text, expected) =
             if number % 2 == 0 { ("secret", Verdict::Match) } else { ("Secret", Verdict::Mismatch) };
-        async move { (hasher.verify(password(text), Some(hash)).await, expected) }
+        async move { (hasher.verify(password(text), Some(hash), asker()).await, expected) }
     });
     let answers = race(checks.collect()).await;
     for (answer, expected) in &answers {

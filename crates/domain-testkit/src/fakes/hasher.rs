@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use roster_domain::ports::{HashError, PasswordHasher, Verdict};
+use roster_domain::ports::{Asker, HashError, PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
 
 const TODAYS: &str = "plain$";
@@ -19,18 +19,23 @@ impl PlainHasher {
 
 #[async_trait]
 impl PasswordHasher for PlainHasher {
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
+    async fn hash(&self, password: Password, _: Asker) -> Result<PasswordHash, HashError> {
         Ok(PasswordHash::new(format!("{TODAYS}{}", password.expose())))
     }
 
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError> {
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        asker: Asker,
+    ) -> Result<Verdict, HashError> {
         let is_of = |format: &str| {
             hash.as_ref().and_then(|hash| hash.expose().strip_prefix(format)) == Some(password.expose())
         };
         Ok(if is_of(TODAYS) {
             Verdict::Match
         } else if is_of(OUTDATED) {
-            Verdict::MatchOutdated(self.hash(password).await?)
+            Verdict::MatchOutdated(self.hash(password, asker).await?)
         } else {
             Verdict::Mismatch
         })

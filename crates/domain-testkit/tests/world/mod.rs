@@ -6,14 +6,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use roster_domain::Error;
-use roster_domain::entities::{Account, Edit, MAX_SESSIONS, Page};
+use roster_domain::entities::{Account, Edit, MAX_SESSIONS, Page, Request};
 use roster_domain::ports::{AccessClaims, AccountArchive};
 use roster_domain::use_cases::{RemovalProgress, SignUp, TokenPair, UploadTarget};
-use roster_domain::values::{Email, ImageKey, Password, Reason, RequestId, Timestamp, UserId, Username};
+use roster_domain::values::{
+    ClientAddress, Email, ImageKey, Password, Reason, RequestId, Timestamp, UserId, Username,
+};
 use roster_domain_testkit::fixtures::{page, spool};
 use roster_domain_testkit::{RosterBuilder, TestRoster};
 
-const REQUEST: RequestId = RequestId::from_bytes([1; 16]);
+const REQUEST: Request = Request::of_client(RequestId::from_bytes([1; 16]), ClientAddress::UNKNOWN);
 const RETENTION: Duration = Duration::from_hours(30 * 24);
 const ACCESS_LIVES: Duration = Duration::from_mins(30);
 const REFRESH_LIVES: Duration = Duration::from_hours(7 * 24);

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::values::{Password, PasswordHash};
+use crate::values::{Client, Email, Password, PasswordHash};
 
 /// Password hashing, which takes a good part of a second of a core by design.
 ///
@@ -10,15 +10,29 @@ use crate::values::{Password, PasswordHash};
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
-    /// Hashes a password. Two passwords that differ anywhere MUST be told apart by [`verify`](Self::verify).
-    async fn hash(&self, password: Password) -> Result<PasswordHash, HashError>;
+    /// Hashes a password, for `asker`. Two passwords that differ anywhere MUST be told apart by [`verify`](Self::verify).
+    async fn hash(&self, password: Password, asker: Asker) -> Result<PasswordHash, HashError>;
 
-    /// Checks a password against a hash. Without a hash, or with one that can't be read, it MUST cost the same time and
+    /// Checks a password against a hash, for `asker`. Without a hash, or with one that can't be read, it MUST cost the same time and
     /// answer [`Verdict::Mismatch`].
     ///
     /// That the hash is outdated MUST NOT make the check fail, nor wait again: where there is no time for another, it is
     /// [`Verdict::Match`].
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict, HashError>;
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        asker: Asker,
+    ) -> Result<Verdict, HashError>;
+}
+
+/// For whom a password is hashed: hashing is shared fairly between clients, and between the accounts of one client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Asker {
+    /// Whose request it is; `None` for Roster's own.
+    pub client: Option<Client>,
+    /// The account that it is about, which may not exist.
+    pub account: Email,
 }
 
 /// What [`PasswordHasher::verify`] found.

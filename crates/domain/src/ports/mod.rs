@@ -18,7 +18,7 @@ mod trash;
 mod users;
 
 pub use accounts::{AccountArchive, ImportError};
-pub use hasher::{HashError, PasswordHasher, Verdict};
+pub use hasher::{Asker, HashError, PasswordHasher, Verdict};
 pub use images::{
     ImageChunks, ImageProcessor, ImageRemovals, ImageStore, PendingRemoval, ProcessError, ProcessedImage,
     Spool, StoredImage,

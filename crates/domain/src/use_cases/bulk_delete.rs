@@ -2,8 +2,9 @@ use std::collections::HashSet;
 
 use super::Roster;
 use crate::Error;
+use crate::entities::Request;
 use crate::ports::AccessClaims;
-use crate::values::{Reason, RequestId, UserId};
+use crate::values::{Reason, UserId};
 
 /// What became of a bulk deletion's ids, each list in the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ impl Roster {
         claims: AccessClaims,
         ids: Vec<UserId>,
         reason: Reason,
-        request: RequestId,
+        request: Request,
     ) -> Result<BulkDeletion, Error> {
         let caller = self.admin(claims).await?;
         let change = self.change(Some(caller.id), request);

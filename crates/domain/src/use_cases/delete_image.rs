@@ -1,7 +1,8 @@
 use super::Roster;
 use crate::Error;
+use crate::entities::Request;
 use crate::ports::{AccessClaims, RemoveImageError};
-use crate::values::{ProfileImage, RequestId, UserId};
+use crate::values::{ProfileImage, UserId};
 
 impl Roster {
     /// Takes a user's profile image away, for itself and for admins. One of ours is removed from its store; one that the FastAPI
@@ -10,7 +11,7 @@ impl Roster {
         &self,
         claims: AccessClaims,
         id: UserId,
-        request: RequestId,
+        request: Request,
     ) -> Result<(), Error> {
         let before = self.read_user(claims, id).await?.profile_image;
         let change = self.change(Some(claims.user_id), request);

@@ -1,7 +1,8 @@
 use super::Roster;
 use crate::Error;
+use crate::entities::Request;
 use crate::ports::{AccessClaims, TrashError, Trashed};
-use crate::values::{Reason, RequestId, UserId};
+use crate::values::{Reason, UserId};
 
 impl Roster {
     /// Puts a user into the trash, for itself and for admins. All its tokens are dead from then on.
@@ -10,7 +11,7 @@ impl Roster {
         claims: AccessClaims,
         id: UserId,
         reason: Reason,
-        request: RequestId,
+        request: Request,
     ) -> Result<(), Error> {
         let caller = self.admin_or_owner(claims, id).await?;
         let change = self.change(Some(caller.id), request);

@@ -1,8 +1,8 @@
 use super::Roster;
 use crate::Error;
-use crate::entities::{Edit, User};
+use crate::entities::{Edit, Request, User};
 use crate::ports::{AccessClaims, EditError};
-use crate::values::{RequestId, UserId};
+use crate::values::UserId;
 
 impl Roster {
     /// Changes a live user's email or username, for itself and for admins.
@@ -11,7 +11,7 @@ impl Roster {
         claims: AccessClaims,
         id: UserId,
         edit: Edit,
-        request: RequestId,
+        request: Request,
     ) -> Result<User, Error> {
         let caller = self.admin_or_owner(claims, id).await?;
         let change = self.change(Some(caller.id), request);

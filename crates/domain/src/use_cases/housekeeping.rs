@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use super::Roster;
+use crate::entities::Request;
 use crate::ports::{ImageStore, PendingRemoval};
-use crate::values::{RequestId, StoreName, UserId};
+use crate::values::{StoreName, UserId};
 use crate::{Chain, Error};
 
 /// How many users [`Roster::purge_expired_trash`] purges at a time.
@@ -42,7 +43,7 @@ impl RemovalProgress {
 impl Roster {
     /// Purges one batch of the users who have been in the trash for longer than the retention, and returns how many. Where
     /// it is not 0 there may be more.
-    pub async fn purge_expired_trash(&self, request: RequestId) -> Result<usize, Error> {
+    pub async fn purge_expired_trash(&self, request: Request) -> Result<usize, Error> {
         let change = self.change(None, request);
         let cutoff = change.at.minus(self.rules.trash_retention);
         let purged = self.ports.trash.purge_expired(cutoff, PURGE_BATCH, &change).await?;
@@ -58,11 +59,7 @@ impl Roster {
     /// # Errors
     /// [`Error::Unavailable`] where an image could not be removed; those in other stores are removed all the same, and the
     /// rest stay due.
-    pub async fn remove_images(
-        &self,
-        progress: &mut RemovalProgress,
-        request: RequestId,
-    ) -> Result<(), Error> {
+    pub async fn remove_images(&self, progress: &mut RemovalProgress, request: Request) -> Result<(), Error> {
         let mut failure = None;
         for store in self.image_stores() {
             let failed = self.remove_images_from(store, progress, request).await?;
@@ -78,7 +75,7 @@ impl Roster {
         &self,
         owner: UserId,
         from: Option<&StoreName>,
-        request: RequestId,
+        request: Request,
     ) {
         let removal = pin!(self.remove_images_of(owner, from, request));
         match select(removal, self.ports.clock.sleep(AT_ONCE)).await {
@@ -103,7 +100,7 @@ impl Roster {
         &self,
         store: &dyn ImageStore,
         progress: &mut RemovalProgress,
-        request: RequestId,
+        request: Request,
     ) -> Result<Option<Error>, Error> {
         let (name, now) = (store.name(), self.ports.clock.now());
         let mut after = progress.left_at.remove(&name);
@@ -135,7 +132,7 @@ impl Roster {
         &self,
         owner: UserId,
         from: Option<&StoreName>,
-        request: RequestId,
+        request: Request,
     ) -> Result<(), Error> {
         for store in self.image_stores().filter(|store| from.is_none_or(|from| store.name() == *from)) {
             let now = self.ports.clock.now();
@@ -151,7 +148,7 @@ impl Roster {
         &self,
         store: &dyn ImageStore,
         removal: &PendingRemoval,
-        request: RequestId,
+        request: Request,
     ) -> Result<(), Error> {
         store.remove(&removal.image.key).await?;
         self.ports.removals.done(removal).await?;

@@ -1,8 +1,8 @@
 use super::Roster;
 use crate::Error;
-use crate::entities::Session;
+use crate::entities::{Request, Session};
 use crate::ports::{AccessClaims, Credentials, OpenSession, Rehash, Verdict};
-use crate::values::{AccessToken, Email, Password, RefreshToken, RequestId};
+use crate::values::{AccessToken, Email, Password, RefreshToken};
 
 /// What a log-in gives.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl Roster {
         &self,
         email: Email,
         password: Password,
-        request: RequestId,
+        request: Request,
     ) -> Result<TokenPair, Error> {
         let known = self.check_password(email, password, request).await?;
         self.start_session(known, request).await
@@ -40,11 +40,11 @@ impl Roster {
         &self,
         email: Email,
         password: Password,
-        request: RequestId,
+        request: Request,
     ) -> Result<Known, Error> {
         let credentials = self.ports.users.credentials(&email).await?;
         let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-        let verdict = self.ports.hasher.verify(password, hash).await?;
+        let verdict = self.ports.hasher.verify(password, hash, request.asker(email)).await?;
         match (credentials, verdict) {
             (Some(credentials), Verdict::Match) => Ok(Known { credentials, rehash: None }),
             (Some(credentials), Verdict::MatchOutdated(new)) => {
@@ -53,14 +53,15 @@ impl Roster {
             }
             (credentials, _) => {
                 let user = credentials.map(|credentials| tracing::field::display(credentials.user_id));
-                tracing::info!(event = "log-in failed", user, %request);
+                let client = request.client.map(tracing::field::display);
+                tracing::info!(event = "log-in failed", user, client, %request);
                 Err(Error::BadCredentials)
             }
         }
     }
 
     /// The second half of a log-in.
-    pub async fn start_session(&self, known: Known, request: RequestId) -> Result<TokenPair, Error> {
+    pub async fn start_session(&self, known: Known, request: Request) -> Result<TokenPair, Error> {
         let Known { credentials, rehash } = known;
         let (tokens, ids) = (&self.ports.tokens, &self.ports.ids);
         let change = self.change(Some(credentials.user_id), request);
@@ -81,12 +82,13 @@ impl Roster {
             },
             rehash,
         };
+        let client = request.client.map(tracing::field::display);
         if self.ports.users.open_session(&open, &change).await? {
-            tracing::info!(event = "logged in", user = %claims.user_id, %request);
+            tracing::info!(event = "logged in", user = %claims.user_id, client, %request);
             Ok(pair)
         } else {
             // Deleted since the password was checked.
-            tracing::info!(event = "log-in failed", user = %claims.user_id, %request);
+            tracing::info!(event = "log-in failed", user = %claims.user_id, client, %request);
             Err(Error::BadCredentials)
         }
     }
@@ -112,9 +114,9 @@ mod tests {
         world
             .hasher
             .expect_verify()
-            .withf(move |_, stored| *stored == known.then(|| hash("old")))
+            .withf(move |_, stored, _| *stored == known.then(|| hash("old")))
             .times(1)
-            .returning(move |_, _| Ok(verdict.clone()));
+            .returning(move |_, _, _| Ok(verdict.clone()));
         world.tokens.expect_issue_access().returning(|_, _, _| AccessToken::new("access".to_owned()));
         world.tokens.expect_issue_refresh().returning(|_, _, _| RefreshToken::new("refresh".to_owned()));
         world.tokens.expect_fingerprint().returning(|_| TokenFingerprint::from_bytes([1; 32]));
@@ -170,7 +172,7 @@ mod tests {
             .expect_credentials()
             .with(eq(Email::parse("ann@example.com").unwrap()))
             .returning(|_| Ok(None));
-        world.hasher.expect_verify().returning(|_, _| Err(HashError::Overloaded));
+        world.hasher.expect_verify().returning(|_, _, _| Err(HashError::Overloaded));
         assert!(matches!(log_in(world).await, Err(Error::Overloaded)));
     }
 }

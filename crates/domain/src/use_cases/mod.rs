@@ -23,11 +23,11 @@ mod testing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::entities::Change;
+use crate::entities::{Change, Request};
 use crate::ports::{
     Clock, Ids, ImageProcessor, ImageRemovals, ImageStore, PasswordHasher, Tokens, Trash, Users,
 };
-use crate::values::{RequestId, UserId};
+use crate::values::UserId;
 
 pub use bulk_delete::BulkDeletion;
 pub use housekeeping::{PURGE_BATCH, RemovalProgress};
@@ -90,7 +90,7 @@ impl Roster {
     }
 
     /// A change that happens now.
-    fn change(&self, actor: Option<UserId>, request: RequestId) -> Change {
+    fn change(&self, actor: Option<UserId>, request: Request) -> Change {
         Change { actor, at: self.ports.clock.now(), request }
     }
 }

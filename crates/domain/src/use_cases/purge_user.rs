@@ -1,16 +1,12 @@
 use super::Roster;
 use crate::Error;
+use crate::entities::Request;
 use crate::ports::{AccessClaims, PurgeError};
-use crate::values::{RequestId, UserId};
+use crate::values::UserId;
 
 impl Roster {
     /// Deletes a user in the trash for good, for admins. Its names are free again.
-    pub async fn purge_user(
-        &self,
-        claims: AccessClaims,
-        id: UserId,
-        request: RequestId,
-    ) -> Result<(), Error> {
+    pub async fn purge_user(&self, claims: AccessClaims, id: UserId, request: Request) -> Result<(), Error> {
         let caller = self.admin(claims).await?;
         let change = self.change(Some(caller.id), request);
         self.ports.trash.purge(id, &change).await.map_err(|error| match error {

@@ -1,10 +1,11 @@
 use super::Roster;
 use crate::Error;
-use crate::values::{AccessToken, RefreshToken, RequestId};
+use crate::entities::Request;
+use crate::values::{AccessToken, RefreshToken};
 
 impl Roster {
     /// Makes a new access token for the holder of a refresh token whose session has not ended.
-    pub async fn refresh(&self, token: RefreshToken, request: RequestId) -> Result<AccessToken, Error> {
+    pub async fn refresh(&self, token: RefreshToken, request: Request) -> Result<AccessToken, Error> {
         let tokens = &self.ports.tokens;
         let now = self.ports.clock.now();
         let claims = tokens.read_refresh(&token, now).map_err(|_| Error::BadRefreshToken)?;

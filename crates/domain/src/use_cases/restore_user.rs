@@ -1,8 +1,8 @@
 use super::Roster;
 use crate::Error;
-use crate::entities::User;
+use crate::entities::{Request, User};
 use crate::ports::{AccessClaims, RestoreError};
-use crate::values::{RequestId, UserId};
+use crate::values::UserId;
 
 impl Roster {
     /// Brings a user back from the trash, for admins. Tokens from before the deletion stay dead.
@@ -10,7 +10,7 @@ impl Roster {
         &self,
         claims: AccessClaims,
         id: UserId,
-        request: RequestId,
+        request: Request,
     ) -> Result<User, Error> {
         let caller = self.admin(claims).await?;
         let change = self.change(Some(caller.id), request);

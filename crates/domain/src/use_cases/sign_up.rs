@@ -1,9 +1,9 @@
 use super::Roster;
 use crate::Error;
-use crate::entities::NewUser;
+use crate::entities::{NewUser, Request};
 use crate::ports::{AccessClaims, CreateError};
 use crate::use_cases::AdminSignUp;
-use crate::values::{AccessToken, Email, Password, RequestId, Role, UserId, Username};
+use crate::values::{AccessToken, Email, Password, Role, UserId, Username};
 
 /// How many free usernames are suggested in the place of a taken one.
 const SUGGESTIONS: usize = 5;
@@ -33,14 +33,14 @@ pub struct Prepared {
 
 impl Roster {
     /// Creates a regular user: [`prepare_sign_up`](Self::prepare_sign_up) and [`create_user`](Self::create_user).
-    pub async fn sign_up(&self, form: SignUp, request: RequestId) -> Result<(), Error> {
-        let prepared = self.prepare_sign_up(form).await?;
+    pub async fn sign_up(&self, form: SignUp, request: Request) -> Result<(), Error> {
+        let prepared = self.prepare_sign_up(form, request).await?;
         self.create_user(prepared, request).await
     }
 
     /// The first half of a sign-up. It writes nothing: dropped, it waits no longer for its turn to hash.
-    pub async fn prepare_sign_up(&self, form: SignUp) -> Result<Prepared, Error> {
-        let user = self.new_user(form, Role::Regular).await?;
+    pub async fn prepare_sign_up(&self, form: SignUp, request: Request) -> Result<Prepared, Error> {
+        let user = self.new_user(form, Role::Regular, request).await?;
         Ok(Prepared { user, admin: None, as_first_admin: false, is_known: false })
     }
 
@@ -61,9 +61,9 @@ impl Roster {
         &self,
         caller: Option<AccessClaims>,
         form: SignUp,
-        request: RequestId,
+        request: Request,
     ) -> Result<(), Error> {
-        let prepared = self.prepare_admin_sign_up(caller, form).await?;
+        let prepared = self.prepare_admin_sign_up(caller, form, request).await?;
         self.create_user(prepared, request).await
     }
 
@@ -72,6 +72,7 @@ impl Roster {
         &self,
         caller: Option<AccessClaims>,
         form: SignUp,
+        request: Request,
     ) -> Result<Prepared, Error> {
         let policy = self.rules.admin_sign_up;
         let as_first_admin = policy == AdminSignUp::Bootstrap && !self.ports.users.has_had_admin().await?;
@@ -81,20 +82,20 @@ impl Roster {
             Some(self.admin(caller.ok_or(Error::NotAuthenticated)?).await?.id)
         };
 
-        let user = self.new_user(form, Role::Admin).await?;
+        let user = self.new_user(form, Role::Admin, request).await?;
         Ok(Prepared { user, admin, as_first_admin, is_known: caller.is_some() })
     }
 
     /// Creates an admin for whoever runs Roster: whom the rules let sign up as one is not asked.
-    pub async fn create_admin(&self, form: SignUp, request: RequestId) -> Result<UserId, Error> {
-        let user = self.new_user(form, Role::Admin).await?;
+    pub async fn create_admin(&self, form: SignUp, request: Request) -> Result<UserId, Error> {
+        let user = self.new_user(form, Role::Admin, request).await?;
         let id = user.id;
         let prepared = Prepared { user, admin: None, as_first_admin: false, is_known: false };
         self.create_user(prepared, request).await.map(|()| id)
     }
 
     /// The second half of every sign-up.
-    pub async fn create_user(&self, prepared: Prepared, request: RequestId) -> Result<(), Error> {
+    pub async fn create_user(&self, prepared: Prepared, request: Request) -> Result<(), Error> {
         let Prepared { user, admin, as_first_admin, is_known } = prepared;
         let actor = admin.unwrap_or(user.id);
         let change = self.change(Some(actor), request);
@@ -105,7 +106,9 @@ impl Roster {
         };
         match created {
             Ok(()) => {
-                tracing::info!(event = "signed up", user = %user.id, role = user.role.as_str(), by = %actor, %request);
+                let client = request.client.map(tracing::field::display);
+                let role = user.role.as_str();
+                tracing::info!(event = "signed up", user = %user.id, role, by = %actor, client, %request);
                 Ok(())
             }
             Err(CreateError::EmailTaken) => Err(Error::EmailTaken),
@@ -119,8 +122,9 @@ impl Roster {
         }
     }
 
-    async fn new_user(&self, form: SignUp, role: Role) -> Result<NewUser, Error> {
-        let password_hash = self.ports.hasher.hash(form.password).await?;
+    async fn new_user(&self, form: SignUp, role: Role, request: Request) -> Result<NewUser, Error> {
+        let asker = request.asker(form.email.clone());
+        let password_hash = self.ports.hasher.hash(form.password, asker).await?;
         let id = self.ports.ids.user_id();
         Ok(NewUser { id, email: form.email, username: form.username, role, password_hash })
     }
@@ -168,7 +172,7 @@ mod tests {
     }
 
     fn hashing(mut world: World) -> World {
-        world.hasher.expect_hash().returning(|_| Ok(PasswordHash::new("hash".to_owned())));
+        world.hasher.expect_hash().returning(|_, _| Ok(PasswordHash::new("hash".to_owned())));
         world
     }
 
@@ -187,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_is_created_without_a_hash() {
         let mut world = World::new();
-        world.hasher.expect_hash().returning(|_| Err(HashError::Overloaded));
+        world.hasher.expect_hash().returning(|_, _| Err(HashError::Overloaded));
         assert!(matches!(world.roster().sign_up(form("ben"), REQUEST).await, Err(Error::Overloaded)));
     }
 

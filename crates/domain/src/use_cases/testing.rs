@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AdminSignUp, Ports, Roster, Rules};
-use crate::entities::User;
+use crate::entities::{Request, User};
 use crate::ports::{
     AccessClaims, CallerAnswer, ImageStore, MockClock, MockIds, MockImageProcessor, MockImageRemovals,
     MockImageStore, MockPasswordHasher, MockTokens, MockTrash, MockUsers, Spool, Unavailable,
 };
 use crate::values::{
-    Email, Epoch, ImageFormat, ImageKey, ImageRef, RequestId, Role, SessionId, StoreName, Timestamp, TokenId,
-    TrashEntryId, UserId, Username,
+    ClientAddress, Email, Epoch, ImageFormat, ImageKey, ImageRef, RequestId, Role, SessionId, StoreName,
+    Timestamp, TokenId, TrashEntryId, UserId, Username,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_739_182_939_096);
@@ -19,7 +19,8 @@ pub(super) const ANN: UserId = UserId::from_bytes([1; 12]);
 pub(super) const BEN: UserId = UserId::from_bytes([2; 12]);
 pub(super) const ENTRY: TrashEntryId = TrashEntryId::from_bytes([9; 12]);
 pub(super) const SESSION: SessionId = SessionId::from_bytes([7; 16]);
-pub(super) const REQUEST: RequestId = RequestId::from_bytes([5; 16]);
+pub(super) const REQUEST: Request =
+    Request::of_client(RequestId::from_bytes([5; 16]), ClientAddress::UNKNOWN);
 pub(super) const EPOCH: Epoch = Epoch::new(3);
 
 /// Ann's token.

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use super::Roster;
 use crate::Error;
+use crate::entities::Request;
 use crate::ports::{AccessClaims, SetImageError, Spool, Unavailable};
-use crate::values::{ImageKey, ImageRef, ProfileImage, RequestId};
+use crate::values::{ImageKey, ImageRef, ProfileImage};
 
 /// How long an image may take from its reservation to its commit. Past that it is removed, so it is far more than any
 /// store's deadline.
@@ -28,7 +29,7 @@ impl Roster {
         claims: AccessClaims,
         target: UploadTarget,
         file: Spool,
-        request: RequestId,
+        request: Request,
     ) -> Result<ImageRef, Error> {
         let (caller, _) = self.caller(claims, None).await?;
         let store = match target {

@@ -1,6 +1,7 @@
 //! What a field may hold. `parse` is for what clients send and may refuse; `from_store` is for what a store holds and
 //! never does, so that whatever an earlier system let in can be read, edited and deleted like anything else.
 
+mod client;
 mod email;
 mod id;
 mod image;
@@ -14,6 +15,7 @@ mod timestamp;
 mod token;
 mod username;
 
+pub use client::{Client, ClientAddress, NotAClient};
 pub use email::{Email, EmailError};
 pub use id::{NotAnId, RequestId, SessionId, TrashEntryId, UserId};
 pub use image::{ImageFormat, ImageKey, ImageRef, NotAnImageKey, OriginalImage, ProfileImage, StoreName};

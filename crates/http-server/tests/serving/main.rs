@@ -77,7 +77,7 @@ impl Served {
                 .route("/wait", web::get().to(wait))
                 .route("/echo", web::post().to(echo))
         };
-        let server = serve(config, vec![listener], app, |malformed| {
+        let server = serve(config, vec![listener], app, |malformed, _| {
             let status = match malformed {
                 Malformed::Syntax => StatusCode::BAD_REQUEST,
                 Malformed::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

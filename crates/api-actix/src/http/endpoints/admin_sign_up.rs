@@ -29,5 +29,6 @@ pub(in crate::http) async fn admin_sign_up(
         call.note_caller(claims);
     }
     let form = read_form(&call.body(payload).await?)?;
-    create(&call, call.roster().prepare_admin_sign_up(caller, form).await?).await
+    let prepared = call.roster().prepare_admin_sign_up(caller, form, call.request()).await?;
+    create(&call, prepared).await
 }

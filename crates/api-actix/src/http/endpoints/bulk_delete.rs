@@ -61,7 +61,7 @@ pub(in crate::http) async fn bulk_delete(call: Call, payload: web::Payload) -> R
     let ids: Vec<UserId> =
         ids.iter().map(|id| id.parse()).collect::<Result<_, _>>().map_err(|_| Refusal::NotAnId)?;
 
-    let (none, request) = (ids.is_empty(), call.id());
+    let (none, request) = (ids.is_empty(), call.request());
     let done = call
         .run_to_end(|roster| async move { roster.bulk_delete(caller, ids, reason, request).await })
         .await?;

@@ -26,7 +26,7 @@ pub(in crate::http) async fn delete_user(call: Call) -> Result<HttpResponse, Ref
     let Ok(reason) = fields.text("reason", Reason::parse) else {
         return Err(Refusal::Invalid(fields.faults()));
     };
-    let (user, request) = (call.user_id()?, call.id());
+    let (user, request) = (call.user_id()?, call.request());
     call.run_to_end(|roster| async move { roster.delete_user(caller, user, reason, request).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -49,7 +49,7 @@ pub(in crate::http) async fn edit_user(call: Call, payload: web::Payload) -> Res
         (Ok(username), Ok(email)) if username.is_some() || email.is_some() => Edit { email, username },
         _ => return Err(Refusal::Invalid(fields.faults())),
     };
-    let (user, request) = (call.user_id()?, call.id());
+    let (user, request) = (call.user_id()?, call.request());
     let user =
         call.run_to_end(|roster| async move { roster.edit_user(caller, user, edit, request).await }).await?;
     Ok(HttpResponse::Ok().json(User::from(&user)))

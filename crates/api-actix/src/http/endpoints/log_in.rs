@@ -46,7 +46,7 @@ pub(in crate::http) async fn log_in(call: Call, payload: web::Payload) -> Result
     let (Ok(email), Ok(password)) = (email, password) else {
         return Err(Refusal::Invalid(fields.faults()));
     };
-    let request = call.id();
+    let request = call.request();
     let known = call.roster().check_password(email, password, request).await?;
     let pair = call.run_to_end(|roster| async move { roster.start_session(known, request).await }).await?;
     Ok(HttpResponse::Ok()

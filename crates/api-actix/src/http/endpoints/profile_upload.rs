@@ -60,7 +60,7 @@ pub(super) async fn upload(
         call.roster().read_user(caller, caller.user_id).await?;
         return Err(Refusal::NotAnImageName);
     }
-    let (file, request) = (upload.file, call.id());
+    let (file, request) = (upload.file, call.request());
     let image = call
         .run_to_end(|roster| async move { roster.upload_image(caller, target, file, request).await })
         .await?;

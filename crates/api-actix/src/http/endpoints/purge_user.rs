@@ -15,7 +15,7 @@ use crate::http::openapi::{CallerRefusals, Failures, TrashRefusals};
 )]
 pub(in crate::http) async fn purge_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
-    let (user, request) = (call.user_id()?, call.id());
+    let (user, request) = (call.user_id()?, call.request());
     call.run_to_end(|roster| async move { roster.purge_user(caller, user, request).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -49,13 +49,13 @@ pub(in crate::http) struct ImageFile(Vec<u8>);
 pub(in crate::http) async fn read_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let user = call.user_id()?;
-    let reading = call.roster().read_image(caller, user, &known(call.request())).await?;
+    let reading = call.roster().read_image(caller, user, &known(call.http())).await?;
     answer(&call, reading)
 }
 
 /// The image, or that the caller has it.
 pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse, Refusal> {
-    let request = call.id();
+    let request = call.request();
     let content = match reading {
         ImageReading::Known(version) => return Ok(about(HttpResponse::NotModified(), version)?.finish()),
         ImageReading::Content(content) => content,

@@ -32,9 +32,9 @@ use crate::http::openapi::{Failures, UnknownAddress};
     ),
 )]
 pub(in crate::http) async fn read_public_image(call: Call) -> Result<HttpResponse, Refusal> {
-    let path = call.request().match_info();
+    let path = call.http().match_info();
     let key = format!("{}/{}", path.query("owner"), path.query("name"));
     let key = ImageKey::parse(&key).map_err(|_| Error::NoImage)?;
-    let reading = call.roster().read_public_image(&key, &known(call.request())).await?;
+    let reading = call.roster().read_public_image(&key, &known(call.http())).await?;
     answer(&call, reading)
 }

@@ -38,6 +38,6 @@ pub(in crate::http) async fn refresh(call: Call, payload: web::Payload) -> Resul
     let mut fields = BodyFields::new(&body);
     let token = fields.text("refresh_token", |text| Ok::<_, Problem>(RefreshToken::new(text.to_owned())));
     let Ok(token) = token else { return Err(Refusal::Invalid(fields.faults())) };
-    let access = call.roster().refresh(token, call.id()).await?;
+    let access = call.roster().refresh(token, call.request()).await?;
     Ok(HttpResponse::Ok().json(FreshToken { access_token: access.expose() }))
 }

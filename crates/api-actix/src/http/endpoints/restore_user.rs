@@ -19,7 +19,7 @@ use crate::http::openapi::{CallerRefusals, Failures, TrashRefusals, UnknownUser}
 )]
 pub(in crate::http) async fn restore_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
-    let (user, request) = (call.user_id()?, call.id());
+    let (user, request) = (call.user_id()?, call.request());
     let user =
         call.run_to_end(|roster| async move { roster.restore_user(caller, user, request).await }).await?;
     Ok(HttpResponse::Ok().json(RestoredUser::new(&user, call.image_addresses())))

@@ -36,7 +36,7 @@ pub(in crate::http) struct SignUpForm {
 )]
 pub(in crate::http) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let form = read_form(&call.body(payload).await?)?;
-    create(&call, call.roster().prepare_sign_up(form).await?).await
+    create(&call, call.roster().prepare_sign_up(form, call.request()).await?).await
 }
 
 /// Reads the fields of a sign-up.
@@ -53,7 +53,7 @@ pub(super) fn read_form(body: &Map<String, Value>) -> Result<SignUp, Refusal> {
 
 /// Creates who has signed up, and answers that.
 pub(super) async fn create(call: &Call, prepared: Prepared) -> Result<HttpResponse, Refusal> {
-    let request = call.id();
+    let request = call.request();
     call.run_to_end(|roster| async move { roster.create_user(prepared, request).await }).await?;
     Ok(HttpResponse::Created().json(Message { message: "User account created successfully." }))
 }

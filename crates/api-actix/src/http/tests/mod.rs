@@ -17,10 +17,10 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::{body, web};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use roster_domain::values::{Email, ImageFormat, Password, RequestId, Username};
+use roster_domain::values::{Email, ImageFormat, Password, Username};
 use roster_domain::{AdminSignUp, Ports, Roster, Rules, use_cases::SignUp};
 use roster_domain_testkit::fakes::{AcceptingProcessor, CountingIds, ManualClock, PlainHasher, PlainTokens};
-use roster_domain_testkit::fixtures::START;
+use roster_domain_testkit::fixtures::{START, request};
 use roster_domain_testkit::memory::{MemoryImages, MemoryStore};
 use serde_json::Value;
 
@@ -115,14 +115,14 @@ impl World {
     /// Signs up a user, `{name}@example.com`, and logs in.
     async fn user(&self, name: &str) -> User {
         let form = Self::form(name);
-        self.state.roster.sign_up(form, RequestId::from_bytes([0; 16])).await.unwrap();
+        self.state.roster.sign_up(form, request()).await.unwrap();
         self.log_in(name).await
     }
 
     /// The same of an admin.
     async fn admin(&self, name: &str) -> User {
         let form = Self::form(name);
-        self.state.roster.admin_sign_up(None, form, RequestId::from_bytes([0; 16])).await.unwrap();
+        self.state.roster.admin_sign_up(None, form, request()).await.unwrap();
         self.log_in(name).await
     }
 
@@ -137,7 +137,7 @@ impl World {
     async fn log_in(&self, name: &str) -> User {
         let SignUp { email, password, .. } = Self::form(name);
         let roster = &self.state.roster;
-        let pair = roster.log_in(email, password, RequestId::from_bytes([0; 16])).await.unwrap();
+        let pair = roster.log_in(email, password, request()).await.unwrap();
         let claims = roster.authenticate(Some(&pair.access)).unwrap();
         User { id: claims.user_id.to_string(), token: pair.access.expose().to_owned() }
     }

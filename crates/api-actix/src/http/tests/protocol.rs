@@ -6,14 +6,14 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage};
 use async_trait::async_trait;
-use roster_domain::ports::{Clock, HashError, PasswordHasher, Verdict};
+use roster_domain::ports::{Asker, Clock, HashError, PasswordHasher, Verdict};
 use roster_domain::values::{PasswordHash, Timestamp};
 use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 use url::Url;
 
 use super::super::call::Call;
-use super::super::middleware::Request;
+use super::super::middleware::Noted;
 use super::super::routes::ENDPOINTS;
 use super::*;
 
@@ -248,9 +248,9 @@ async fn a_body_that_does_not_arrive_is_408() {
 #[actix_web::test]
 async fn what_writes_runs_to_its_end_though_the_client_goes() {
     let world = World::new();
-    let request = TestRequest::default().app_data(world.state.clone()).to_http_request();
-    request.extensions_mut().insert(Request { id: RequestId::from_bytes([0; 16]), caller: None });
-    let call = Call::extract(&request).await.unwrap();
+    let http = TestRequest::default().app_data(world.state.clone()).to_http_request();
+    http.extensions_mut().insert(Noted { request: request(), caller: None });
+    let call = Call::extract(&http).await.unwrap();
 
     let (began, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (done, was_done) = oneshot::channel();
@@ -293,10 +293,10 @@ async fn who_goes_before_the_password_is_hashed_waits_for_it_no_longer() {
     }
     #[async_trait]
     impl PasswordHasher for StuckHasher {
-        async fn hash(&self, _: Password) -> Result<PasswordHash, HashError> {
+        async fn hash(&self, _: Password, _: Asker) -> Result<PasswordHash, HashError> {
             self.wait().await
         }
-        async fn verify(&self, _: Password, _: Option<PasswordHash>) -> Result<Verdict, HashError> {
+        async fn verify(&self, _: Password, _: Option<PasswordHash>, _: Asker) -> Result<Verdict, HashError> {
             self.wait().await
         }
     }
