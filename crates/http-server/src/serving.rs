@@ -46,7 +46,8 @@ impl Config {
     }
 }
 
-/// The server that serves an application to whoever comes through these listeners. What is no request is answered by `refuse`.
+/// The server that serves an application to whoever comes through these listeners. What is no request is answered by
+/// `refuse`, which is given the address of its sender.
 pub fn serve<F, A, S, B, R>(
     config: Config,
     listeners: Vec<TcpListener>,

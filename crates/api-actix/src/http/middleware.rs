@@ -100,9 +100,9 @@ where
 /// Answers what the server could not read as a request: with an id, in JSON and in the log, as all else is.
 pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -> Response<BoxBody> {
     let id = state.ids.request_id();
+    // There are no headers that could name another.
+    let client = state.proxies.client(Some(peer), &HeaderMap::new());
     let counted = state.requests.as_ref().map(Requests::begin);
-    // Headers that can't be read name nobody else.
-    let client = ClientAddress::new(peer.ip());
     let done = Done { method: None, started: Instant::now(), counted, client };
     let mut answer = Refusal::Malformed(malformed).error_response();
     done.tell(None, answer.status(), id, None);
