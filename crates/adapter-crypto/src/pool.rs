@@ -1,4 +1,8 @@
-//! A fixed number of threads for work that takes long, and a bounded queue before them.
+//! A fixed number of threads for work that takes long, behind a [fair queue](crate::queue).
+//!
+//! What is waited for is the queue's to order. What is done is the worker's: a function that gets one [`Begun`] work at a time.
+//! A worker that does several at once may take more from the queue with
+//! [`next_waiting`](crate::queue::Queue::next_waiting) and [`Job::begin`] each.
 //!
 //! The threads have the priority of all others. Where `wrk -t1 -c32 /health` keeps the others busy and 64 clients log in
 //! (two cores, cost 12), it gets 72 % of its rate without the log-ins, and 2.8 of 7.9 log-ins a second remain. With the
@@ -11,24 +15,71 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
 
-use crossbeam_channel::Sender;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use roster_domain::ports::HashError;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
-type Job = Box<dyn FnOnce() + Send>;
+use crate::queue::{Queue, Taken, Turn};
 
-/// The threads end when the pool is dropped and what they are at is done.
+/// Where an answer goes.
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, HashError>>;
+
+/// Something to do, and where its answer goes.
+pub(crate) trait Work: Send + 'static {
+    /// Whether somebody still waits for the answer.
+    fn is_awaited(&self) -> bool;
+    /// Answers that it is not done.
+    fn refuse(self, why: HashError);
+}
+
+/// Whether work should still be done, asked when its turn has come.
+pub(crate) type StillWanted = Box<dyn Fn() -> bool + Send>;
+
+/// Work that waits.
+pub(crate) struct Job<W> {
+    work: W,
+    asked: Instant,
+    end: Instant,
+    still_wanted: StillWanted,
+    waiting: Waiting,
+    meters: Meters,
+}
+
+/// Work whose turn has come.
+#[derive(Debug)]
+pub(crate) struct Begun<W> {
+    pub(crate) work: W,
+    /// When its time is over.
+    pub(crate) end: Instant,
+}
+
+impl<W: Work> Job<W> {
+    /// Begins it, unless nobody wants it any more or its time is over: then whoever waits is told.
+    fn begin(self) -> Option<Begun<W>> {
+        let Self { work, asked, end, still_wanted, waiting, meters } = self;
+        drop(waiting);
+        if !work.is_awaited() {
+            return None;
+        }
+        let began = Instant::now();
+        meters.wait.record(began - asked);
+        if began >= end {
+            work.refuse(HashError::Overloaded);
+        } else if !still_wanted() {
+            work.refuse(HashError::NotWanted);
+        } else {
+            return Some(Begun { work, end });
+        }
+        None
+    }
+}
+
+/// Threads and their queue. The threads end when the pool is dropped and what they are at is done.
 ///
 /// Who waits, waits in its own future: where that is dropped, its place is free at once, and nothing is left of it.
-#[derive(Debug)]
-pub(crate) struct Pool {
-    /// How many may wait for the threads, those included that are worked for. Who finds no place waits a moment for one.
-    places: Semaphore,
-    /// In the order of their asking: one for each thread's work, and one for what it is to begin next.
-    turns: Arc<Semaphore>,
-    jobs: Sender<Job>,
+pub(crate) struct Pool<W: Work> {
+    queue: Arc<Queue<Job<W>>>,
     patience: Duration,
     deadline: Duration,
     meters: Meters,
@@ -75,12 +126,7 @@ impl Drop for Waiting {
 #[error("a hashing thread panicked")]
 struct Panicked;
 
-/// All threads have ended, though the pool is there.
-#[derive(Debug, thiserror::Error)]
-#[error("no hashing thread is left")]
-struct NoThreads;
-
-impl Pool {
+impl<W: Work> Pool<W> {
     /// `queue` is how many may wait besides those that are being worked on; `patience` is how long others wait for a place
     /// among them, and `deadline` is for all waiting and work together.
     pub(crate) fn start(
@@ -88,76 +134,74 @@ impl Pool {
         queue: usize,
         patience: Duration,
         deadline: Duration,
+        worker: impl Fn(Begun<W>) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        // Nothing waits in the channel but what has a turn.
-        let (jobs, waiting) = crossbeam_channel::unbounded::<Job>();
+        let queue = Queue::new(threads.get().saturating_add(queue));
+        let meters = Meters::new();
+        let pool = Self { queue: Arc::clone(&queue), patience, deadline, meters: meters.clone() };
         for number in 0..threads.get() {
-            let waiting = waiting.clone();
+            let (queue, worker, run) = (Arc::clone(&queue), worker.clone(), meters.run.clone());
             thread::Builder::new().name(format!("hash-{number}")).spawn(move || {
-                for job in waiting {
-                    // Whoever waits for a job that panicked learns of it: its answer is dropped.
-                    let _ = catch_unwind(AssertUnwindSafe(job));
+                while let Some(Taken { job, place }) = queue.next() {
+                    if let Some(begun) = job.begin() {
+                        let began = Instant::now();
+                        // Whoever waits for work that panicked learns of it: its answer is dropped.
+                        let done = catch_unwind(AssertUnwindSafe(|| worker(begun)));
+                        if done.is_ok() {
+                            run.record(began.elapsed());
+                        }
+                    }
+                    drop(place);
                 }
             })?;
         }
-        let places = Semaphore::new(threads.get().saturating_add(queue).min(Semaphore::MAX_PERMITS));
-        let turns = Arc::new(Semaphore::new(2 * threads.get()));
-        Ok(Self { places, turns, jobs, patience, deadline, meters: Meters::new() })
+        Ok(pool)
     }
 
-    /// Does the work on one of the threads, and tells it when its time is over. It is not begun any more where nobody waits
-    /// for it or that is past.
-    pub(crate) async fn run<T: Send + 'static>(
+    /// Has work done on one of the threads, in its turn. It is not begun any more where nobody waits for it, its time is over,
+    /// or it is not wanted.
+    pub(crate) async fn run<T>(
         &self,
-        work: impl FnOnce(Instant) -> T + Send + 'static,
+        turn: Turn,
+        still_wanted: StillWanted,
+        work: impl FnOnce(Answer<T>) -> W,
     ) -> Result<T, HashError> {
-        let done = self.run_in_turn(work).await;
+        let done = self.run_in_turn(turn, still_wanted, work).await;
         if matches!(done, Err(HashError::Overloaded)) {
             self.meters.refused.increment(1);
         }
         done
     }
 
-    async fn run_in_turn<T: Send + 'static>(
+    async fn run_in_turn<T>(
         &self,
-        work: impl FnOnce(Instant) -> T + Send + 'static,
+        turn: Turn,
+        still_wanted: StillWanted,
+        work: impl FnOnce(Answer<T>) -> W,
     ) -> Result<T, HashError> {
-        let now = Instant::now();
-        let waiting = Waiting::begin(&self.meters.waiting);
-        let Meters { wait, run, .. } = self.meters.clone();
-        let end = now + self.deadline;
-        let _place = match timeout_at(end.min(now + self.patience), self.places.acquire()).await {
-            Ok(Ok(place)) => place,
-            Ok(Err(_closed)) => return Err(HashError::Failed(Box::new(NoThreads))),
-            Err(_elapsed) => return Err(HashError::Overloaded),
-        };
-        let turn = match timeout_at(end, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(_closed)) => return Err(HashError::Failed(Box::new(NoThreads))),
-            Err(_elapsed) => return Err(HashError::Overloaded),
-        };
-        let (answer, answered) = oneshot::channel();
-        let job = Box::new(move || {
-            let _turn = turn;
-            drop(waiting);
-            if answer.is_closed() {
-                return;
+        let asked = Instant::now();
+        let end = asked + self.deadline;
+        let (answer, mut answered) = oneshot::channel();
+        let (waiting, meters) = (Waiting::begin(&self.meters.waiting), self.meters.clone());
+        let place =
+            self.queue.enter(turn, Job { work: work(answer), asked, end, still_wanted, waiting, meters });
+        loop {
+            let until = place.outside_since().map_or(end, |since| end.min(since + self.patience));
+            tokio::select! {
+                biased;
+                answer = &mut answered => {
+                    return answer.unwrap_or_else(|_dropped| Err(HashError::Failed(Box::new(Panicked))));
+                }
+                () = place.moved() => {}
+                () = sleep_until(until) => return Err(HashError::Overloaded),
             }
-            let began = Instant::now();
-            wait.record(began - now);
-            let result = if began >= end { Err(HashError::Overloaded) } else { Ok(work(end)) };
-            if result.is_ok() {
-                run.record(began.elapsed());
-            }
-            // Nobody takes the answer where the caller has given up meanwhile.
-            let _ = answer.send(result);
-        });
-        self.jobs.send(job).map_err(|_| HashError::Failed(Box::new(NoThreads)))?;
-        match timeout_at(end, answered).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_dropped)) => Err(HashError::Failed(Box::new(Panicked))),
-            Err(_elapsed) => Err(HashError::Overloaded),
         }
+    }
+}
+
+impl<W: Work> Drop for Pool<W> {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
@@ -168,35 +212,81 @@ mod tests {
     use std::pin::pin;
     use std::sync::mpsc;
 
+    use roster_domain::values::ClientAddress;
+
     use super::*;
+    use crate::queue::Kind;
 
     const AMPLE: Duration = Duration::from_mins(1);
 
-    fn one_thread(queue: usize, deadline: Duration) -> Pool {
+    /// Work that answers what a function does.
+    struct Call {
+        act: Box<dyn FnOnce(Instant) -> &'static str + Send>,
+        answer: Answer<&'static str>,
+    }
+
+    impl Work for Call {
+        fn is_awaited(&self) -> bool {
+            !self.answer.is_closed()
+        }
+
+        fn refuse(self, why: HashError) {
+            let _ = self.answer.send(Err(why));
+        }
+    }
+
+    fn one_thread(queue: usize, deadline: Duration) -> Pool<Call> {
         one_thread_with_patience(queue, Duration::ZERO, deadline)
     }
 
-    fn one_thread_with_patience(queue: usize, patience: Duration, deadline: Duration) -> Pool {
-        Pool::start(NonZero::<usize>::MIN, queue, patience, deadline).unwrap()
+    fn one_thread_with_patience(queue: usize, patience: Duration, deadline: Duration) -> Pool<Call> {
+        let worker = |Begun { work: Call { act, answer }, end }: Begun<Call>| {
+            let _ = answer.send(Ok(act(end)));
+        };
+        Pool::start(NonZero::<usize>::MIN, queue, patience, deadline, worker).unwrap()
     }
 
-    /// Keeps the pool's thread busy, under no deadline and in nobody's place, until told to go on.
-    async fn occupy(pool: &Pool) -> mpsc::Sender<()> {
+    fn turn(number: u8) -> Turn {
+        let client = Some(ClientAddress::new([192, 0, 2, number].into()).client());
+        Turn { kind: Kind::LogIn, client, account: 0 }
+    }
+
+    async fn run(
+        pool: &Pool<Call>,
+        act: impl FnOnce(Instant) -> &'static str + Send + 'static,
+    ) -> Result<&'static str, HashError> {
+        pool.run(turn(1), Box::new(|| true), |answer| Call { act: Box::new(act), answer }).await
+    }
+
+    /// Keeps the pool's thread busy until told to go on, in a place of its own.
+    async fn occupy(pool: &Pool<Call>) -> mpsc::Sender<()> {
         let (entered, has_entered) = oneshot::channel();
         let (go_on, may_go_on) = mpsc::channel();
-        let work = move || {
+        let act = Box::new(move |_| {
             entered.send(()).unwrap();
             may_go_on.recv().unwrap();
-        };
-        pool.jobs.send(Box::new(work)).unwrap();
+            ""
+        });
+        let (answer, _awaited) = oneshot::channel();
+        let (waiting, meters) = (Waiting::begin(&pool.meters.waiting), pool.meters.clone());
+        let now = Instant::now();
+        let work = Call { act, answer };
+        let job =
+            Job { work, asked: now, end: now + AMPLE, still_wanted: Box::new(|| true), waiting, meters };
+        let place = pool.queue.enter(turn(9), job);
         has_entered.await.unwrap();
+        drop(place);
         go_on
     }
 
     /// Work that tells whether it was done, and, when dropped without that, that it was not.
-    fn traced() -> (impl FnOnce(Instant) + Send, oneshot::Receiver<()>) {
+    fn traced() -> (impl FnOnce(Instant) -> &'static str + Send, oneshot::Receiver<()>) {
         let (done, was_done) = oneshot::channel();
-        (move |_| done.send(()).unwrap(), was_done)
+        let act = move |_| {
+            done.send(()).unwrap();
+            ""
+        };
+        (act, was_done)
     }
 
     /// Lets a future run until it has to wait.
@@ -208,49 +298,83 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_a_full_queue_work_is_refused_when_its_patience_ends() {
-        let pool = one_thread_with_patience(1, Duration::from_millis(10), AMPLE);
+        let pool = one_thread_with_patience(2, Duration::from_millis(10), AMPLE);
         let go_on = occupy(&pool).await;
-        let mut first = pin!(pool.run(|_| "first"));
-        let mut second = pin!(pool.run(|_| "second"));
+        let mut first = pin!(run(&pool, |_| "first"));
+        let mut second = pin!(run(&pool, |_| "second"));
         assert!(poll_once!(first).is_none() && poll_once!(second).is_none());
 
-        assert!(matches!(pool.run(|_| "refused").await, Err(HashError::Overloaded)));
+        assert!(matches!(run(&pool, |_| "refused").await, Err(HashError::Overloaded)));
 
         go_on.send(()).unwrap();
         assert_eq!((first.await.unwrap(), second.await.unwrap()), ("first", "second"));
     }
 
     #[tokio::test]
+    async fn work_that_lost_its_place_is_refused_when_its_patience_ends() {
+        let pool = one_thread_with_patience(2, Duration::from_millis(10), AMPLE);
+        let go_on = occupy(&pool).await;
+        let mut first = pin!(run(&pool, |_| "first"));
+        let mut second = pin!(run(&pool, |_| "second"));
+        assert!(poll_once!(first).is_none() && poll_once!(second).is_none());
+        let other = |answer| Call { act: Box::new(|_| "other"), answer };
+        let mut other = pin!(pool.run(turn(2), Box::new(|| true), other));
+        assert!(poll_once!(other).is_none());
+
+        assert!(matches!(second.await, Err(HashError::Overloaded)));
+
+        go_on.send(()).unwrap();
+        assert_eq!((first.await.unwrap(), other.await.unwrap()), ("first", "other"));
+    }
+
+    #[tokio::test]
+    async fn work_that_is_not_wanted_when_its_turn_comes_is_not_begun() {
+        let pool = one_thread(1, AMPLE);
+        let (act, was_done) = traced();
+        let unwanted = pool.run(turn(1), Box::new(|| false), |answer| Call { act: Box::new(act), answer });
+        assert!(matches!(unwanted.await, Err(HashError::NotWanted)));
+        assert!(was_done.await.is_err());
+    }
+
+    #[tokio::test]
     async fn whoever_waits_for_a_place_gets_the_next_that_is_free_in_the_order_of_their_asking() {
         let pool = one_thread_with_patience(0, AMPLE, AMPLE);
         let go_on = occupy(&pool).await;
-        let mut first = Box::pin(pool.run(|_| "first"));
-        let mut gone = Box::pin(pool.run(|_| "gone"));
-        let mut second = pin!(pool.run(|_| "second"));
-        let mut third = pin!(pool.run(|_| "third"));
+        let (done, in_order) = mpsc::channel();
+        let named = |name: &'static str| {
+            let done = done.clone();
+            move |_: Instant| {
+                done.send(name).unwrap();
+                name
+            }
+        };
+        let mut first = Box::pin(run(&pool, named("first")));
+        let mut gone = Box::pin(run(&pool, named("gone")));
+        let mut second = pin!(run(&pool, named("second")));
+        let mut third = pin!(run(&pool, named("third")));
         assert!(poll_once!(first).is_none() && poll_once!(gone).is_none());
         assert!(poll_once!(second).is_none() && poll_once!(third).is_none());
         drop(gone);
         drop(first);
         go_on.send(()).unwrap();
-        assert!(poll_once!(third).is_none(), "it is the second's turn");
-        assert_eq!((second.await.unwrap(), third.await.unwrap()), ("second", "third"));
+        assert_eq!((third.await.unwrap(), second.await.unwrap()), ("third", "second"));
+        assert_eq!(in_order.try_iter().collect::<Vec<_>>(), ["second", "third"]);
     }
 
     #[tokio::test]
     async fn whoever_stops_to_wait_frees_their_place_at_once_wherever_it_is() {
         const QUEUE: usize = 5;
-        let nothing = |_: Instant| ();
+        let nothing = |_: Instant| "";
         let pool = one_thread(QUEUE, AMPLE);
         let go_on = occupy(&pool).await;
-        let mut waiting: Vec<_> = (0..=QUEUE).map(|_| Box::pin(pool.run(nothing))).collect();
+        let mut waiting: Vec<_> = (0..QUEUE).map(|_| Box::pin(run(&pool, nothing))).collect();
         for work in &mut waiting {
             assert!(poll_once!(*work).is_none());
         }
-        for place in 0..=QUEUE {
-            assert!(matches!(pool.run(nothing).await, Err(HashError::Overloaded)));
+        for place in 0..QUEUE {
+            assert!(matches!(run(&pool, nothing).await, Err(HashError::Overloaded)));
             drop(waiting.remove(place));
-            waiting.insert(place, Box::pin(pool.run(nothing)));
+            waiting.insert(place, Box::pin(run(&pool, nothing)));
             assert!(poll_once!(waiting[place]).is_none());
         }
         // Nothing of those that have gone is in the way of the others, who all have their turn.
@@ -265,7 +389,7 @@ mod tests {
         let pool = one_thread(1, Duration::from_millis(10));
         let go_on = occupy(&pool).await;
         let (work, was_done) = traced();
-        assert!(matches!(pool.run(work).await, Err(HashError::Overloaded)));
+        assert!(matches!(run(&pool, work).await, Err(HashError::Overloaded)));
         go_on.send(()).unwrap();
         assert!(was_done.await.is_err());
     }
@@ -274,7 +398,7 @@ mod tests {
     async fn work_whose_time_is_over_is_not_begun_though_its_caller_has_not_noticed() {
         let pool = one_thread(1, Duration::from_nanos(1));
         let (work, was_done) = traced();
-        let mut late = pin!(pool.run(work));
+        let mut late = pin!(run(&pool, work));
         // The caller is not polled again before the thread has decided.
         let first = poll_once!(late);
         assert!(was_done.await.is_err());
@@ -290,7 +414,7 @@ mod tests {
         let pool = one_thread(1, AMPLE);
         let go_on = occupy(&pool).await;
         let (work, was_done) = traced();
-        let mut abandoned = Box::pin(pool.run(work));
+        let mut abandoned = Box::pin(run(&pool, work));
         assert!(poll_once!(abandoned).is_none());
         drop(abandoned);
         go_on.send(()).unwrap();
@@ -300,9 +424,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_fails_its_own_caller_and_no_other() {
         let pool = one_thread(1, AMPLE);
-        let failed = pool.run(|_| panic!("expected by this test")).await;
+        let failed = run(&pool, |_| panic!("expected by this test")).await;
         assert!(matches!(failed, Err(HashError::Failed(_))));
-        assert_eq!(pool.run(|_| "alive").await.unwrap(), "alive");
+        assert_eq!(run(&pool, |_| "alive").await.unwrap(), "alive");
     }
 
     #[tokio::test]
@@ -318,7 +442,11 @@ mod tests {
         let pool = one_thread(1, AMPLE);
         let (ended, has_ended) = oneshot::channel();
         let guard = TellsWhenDropped(Some(ended));
-        pool.run(|_| GUARD.set(Some(guard))).await.unwrap();
+        let set = |_| {
+            GUARD.set(Some(guard));
+            ""
+        };
+        run(&pool, set).await.unwrap();
         drop(pool);
         has_ended.await.unwrap();
     }

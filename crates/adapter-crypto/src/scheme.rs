@@ -68,9 +68,14 @@ pub(crate) enum Verdict {
     },
 }
 
-/// Checks a password. Whatever the hash is, finding that it does not match takes as long as a bcrypt of our `cost`, or
-/// longer where the hash is dearer.
-pub(crate) fn verify(password: &Password, hash: Option<&PasswordHash>, cost: u32) -> Verdict {
+/// The cost of a stored hash, where it can be read.
+pub(crate) fn cost_of(hash: &PasswordHash) -> Option<u32> {
+    Stored::read(hash.expose()).map(|stored| stored.cost)
+}
+
+/// Checks a password. Whatever the hash is, finding that it does not match takes as long as a bcrypt of the `dearest` cost,
+/// or longer where the hash is dearer still. A hash of another cost than `cost` is outdated.
+pub(crate) fn verify(password: &Password, hash: Option<&PasswordHash>, cost: u32, dearest: u32) -> Verdict {
     let password = password.expose().as_bytes();
     let scheme = Scheme::of(password);
     let stored = hash.and_then(|hash| Stored::read(hash.expose()));
@@ -83,12 +88,12 @@ pub(crate) fn verify(password: &Password, hash: Option<&PasswordHash>, cost: u32
         }
         (Some(stored), Some(true)) => Verdict::MatchOutdated { times: 1 << cost.saturating_sub(stored.cost) },
         (Some(stored), Some(false)) => {
-            // Each cost takes twice the time of the one below: with these it adds up to that of ours.
-            (stored.cost..cost).for_each(spend);
+            // Each cost takes twice the time of the one below: with these it adds up to that of the dearest.
+            (stored.cost..dearest).for_each(spend);
             Verdict::Mismatch
         }
         _ => {
-            spend(cost);
+            spend(dearest);
             Verdict::Mismatch
         }
     }
@@ -96,8 +101,18 @@ pub(crate) fn verify(password: &Password, hash: Option<&PasswordHash>, cost: u32
 
 /// Takes the time of one bcrypt.
 fn spend(cost: u32) {
+    count(cost);
     black_box(bcrypt::bcrypt(cost, [0; 16], black_box(b"\0")));
 }
+
+/// Counts the work of a check, for tests.
+#[cfg(test)]
+fn count(cost: u32) {
+    tests::WORK.set(tests::WORK.get() + (1_u64 << cost));
+}
+
+#[cfg(not(test))]
+const fn count(_cost: u32) {}
 
 /// A stored hash, taken apart.
 struct Stored {
@@ -132,10 +147,12 @@ impl Stored {
             // Nobody has ever made a plain hash of such a password; that of another could pass for it.
             Scheme::Bcrypt if password.contains(&0) => None,
             Scheme::Bcrypt => {
+                count(self.cost);
                 let read = &password[..password.len().min(BCRYPT_BYTES)];
                 bcrypt::verify(read, &self.bcrypt).ok()
             }
             Scheme::BcryptSha256 => {
+                count(self.cost);
                 let salt = self.bcrypt.get("$2b$12$".len()..)?.get(..SALT_LETTERS)?;
                 bcrypt::verify(*digest(password, salt), &self.bcrypt).ok()
             }
@@ -158,6 +175,11 @@ mod tests {
     use super::*;
 
     const COST: u32 = 4;
+
+    thread_local! {
+        /// How much bcrypt the checks of this thread took: each cost is twice the one below.
+        pub(super) static WORK: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
 
     fn password(text: &str) -> Password {
         Password::parse(text.to_owned()).unwrap()
@@ -197,7 +219,7 @@ mod tests {
         let salt = BCRYPT_BASE64.decode("abcdefghijklmnopqrstuu").unwrap().try_into().unwrap();
         let hash = hash(&password(text), cost, salt).unwrap();
         assert_eq!(hash.expose(), expected);
-        assert_eq!(verify(&password(text), Some(&hash), cost), Verdict::Match);
+        assert_eq!(verify(&password(text), Some(&hash), cost, cost), Verdict::Match);
     }
 
     #[rstest]
@@ -219,14 +241,17 @@ mod tests {
     )]
     fn a_hash_that_we_would_make_otherwise_today_is_outdated(#[case] text: &str, #[case] hash: &str) {
         let hash = PasswordHash::new(hash.to_owned());
-        assert_eq!(verify(&password(text), Some(&hash), COST), Verdict::MatchOutdated { times: 1 });
-        assert_eq!(verify(&password("another"), Some(&hash), COST), Verdict::Mismatch);
+        assert_eq!(verify(&password(text), Some(&hash), COST, COST), Verdict::MatchOutdated { times: 1 });
+        assert_eq!(verify(&password("another"), Some(&hash), COST, COST), Verdict::Mismatch);
     }
 
     #[test]
     fn each_cost_takes_twice_the_time_of_the_one_below() {
         let cheap = hash(&password("a"), COST, [1; 16]).unwrap();
-        assert_eq!(verify(&password("a"), Some(&cheap), COST + 3), Verdict::MatchOutdated { times: 8 });
+        assert_eq!(
+            verify(&password("a"), Some(&cheap), COST + 3, COST + 3),
+            Verdict::MatchOutdated { times: 8 }
+        );
     }
 
     #[rstest]
@@ -250,18 +275,40 @@ mod tests {
     )]
     fn a_hash_that_cannot_be_read_is_no_match(#[case] hash: &str) {
         let hash = PasswordHash::new(hash.to_owned());
-        assert_eq!(verify(&password("correct horse"), Some(&hash), COST), Verdict::Mismatch);
+        assert_eq!(verify(&password("correct horse"), Some(&hash), COST, COST), Verdict::Mismatch);
     }
 
     #[test]
     fn a_nul_in_a_password_does_not_make_it_another_ones_repetition() {
         let plain = hash(&password("a"), COST, [1; 16]).unwrap();
-        assert_eq!(verify(&password("a"), Some(&plain), COST), Verdict::Match);
-        assert_eq!(verify(&password("a\0a"), Some(&plain), COST), Verdict::Mismatch);
+        assert_eq!(verify(&password("a"), Some(&plain), COST, COST), Verdict::Match);
+        assert_eq!(verify(&password("a\0a"), Some(&plain), COST, COST), Verdict::Mismatch);
         let digested = hash(&password("a\0a"), COST, [1; 16]).unwrap();
-        assert_eq!(verify(&password("a\0a"), Some(&digested), COST), Verdict::Match);
-        assert_eq!(verify(&password("a"), Some(&digested), COST), Verdict::Mismatch);
-        assert_eq!(verify(&password("a\0b"), Some(&digested), COST), Verdict::Mismatch);
+        assert_eq!(verify(&password("a\0a"), Some(&digested), COST, COST), Verdict::Match);
+        assert_eq!(verify(&password("a"), Some(&digested), COST, COST), Verdict::Mismatch);
+        assert_eq!(verify(&password("a\0b"), Some(&digested), COST, COST), Verdict::Mismatch);
+    }
+
+    /// Whatever costs stored hashes have, the one that is set among them or not.
+    #[test]
+    fn whatever_does_not_match_is_the_work_of_the_dearest_hash() {
+        const DEAREST: u32 = 7;
+        let unreadable = PasswordHash::new("unreadable".to_owned());
+        let of_cost = |text: &str, cost| hash(&password(text), cost, [1; 16]).unwrap();
+        let long = "x".repeat(80);
+        let mut stored = vec![None, Some(unreadable)];
+        stored.extend(
+            (4..=DEAREST).flat_map(|cost| [Some(of_cost("another", cost)), Some(of_cost(&long, cost))]),
+        );
+        for cost in 4..=DEAREST {
+            for hash in &stored {
+                for text in ["correct horse", "a\0a", &"y".repeat(80)] {
+                    WORK.set(0);
+                    assert_eq!(verify(&password(text), hash.as_ref(), cost, DEAREST), Verdict::Mismatch);
+                    assert_eq!(WORK.get(), 1 << DEAREST, "{text:?} at {cost}, {hash:?}");
+                }
+            }
+        }
     }
 
     /// How long this thread has been on a processor: what others do meanwhile does not count.
@@ -298,8 +345,9 @@ mod tests {
             ("with a NUL", "a\0a", Some(of_cost(COST))),
         ] {
             let password = password(text);
-            let time =
-                nanoseconds_of(|| assert_eq!(verify(&password, hash.as_ref(), COST), Verdict::Mismatch));
+            let time = nanoseconds_of(|| {
+                assert_eq!(verify(&password, hash.as_ref(), COST, COST), Verdict::Mismatch)
+            });
             // Not a measurement: what it must tell apart is no hash, or two, or one at another cost.
             assert!((hashing * 2 / 3..hashing * 3 / 2).contains(&time), "{why}: {time} ns, not {hashing}");
         }
