@@ -5,6 +5,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_accounts.sql"),
     include_str!("../migrations/0002_original_images.sql"),
     include_str!("../migrations/0003_removals_by_due.sql"),
+    include_str!("../migrations/0004_log_ins.sql"),
 ];
 
 /// Marks a file as Roster's: `Rstr` in ASCII.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::ports::{HashError, ProcessError, Unavailable};
 use crate::values::{UserId, Username};
 
@@ -61,6 +63,14 @@ pub enum Error {
     /// Too much is waiting: later, perhaps.
     #[error("too many requests wait")]
     Overloaded,
+    /// Too many of these from this client or for this account.
+    #[error("too many requests")]
+    RateLimited {
+        /// The setting that says how many are allowed.
+        limit: &'static str,
+        /// When the next one is let in.
+        retry_after: Duration,
+    },
     /// A store did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -73,6 +83,8 @@ impl From<HashError> for Error {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Overloaded => Self::Overloaded,
+            // Whoever makes it so knows why, and says that.
+            HashError::NotWanted => Self::Overloaded,
             HashError::Failed(source) => Self::Internal(source),
         }
     }

@@ -17,12 +17,14 @@
 mod chain;
 pub mod entities;
 mod error;
+mod limits;
 pub mod ports;
 pub mod use_cases;
 pub mod values;
 
 pub use chain::Chain;
 pub use error::Error;
+pub use limits::{Rate, RateLimits};
 pub use use_cases::{
     AdminSignUp, BulkDeletion, PURGE_BATCH, Ports, Roster, Rules, SignUp, TokenPair, UploadTarget,
 };

@@ -17,6 +17,13 @@ pub(super) struct Detail<T> {
     pub(super) detail: T,
 }
 
+/// Why a request was refused, for programs too.
+#[derive(Serialize)]
+pub(super) struct CodedDetail {
+    pub(super) detail: &'static str,
+    pub(super) code: &'static str,
+}
+
 /// A taken username, and free ones like it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NameTaken<'a> {

@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use roster_domain::Error;
 
-use super::answers::{Detail, NameTaken};
+use super::answers::{CodedDetail, Detail, NameTaken};
 use super::validation::Fault;
 
 /// After how many seconds a client may try again where a store was out of reach.
@@ -92,6 +94,7 @@ fn domain_answer(error: &Error) -> (StatusCode, &'static str) {
         Error::UnknownImageFormat => (StatusCode::BAD_REQUEST, "The file is not a JPEG or PNG image"),
         Error::DamagedImage => (StatusCode::BAD_REQUEST, "The image is incomplete or damaged"),
         Error::TooManyPixels { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The image has too many pixels"),
+        Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         Error::NoImageStore | Error::Overloaded | Error::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
@@ -114,6 +117,11 @@ impl ResponseError for Refusal {
             StatusCode::SERVICE_UNAVAILABLE => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
+            StatusCode::TOO_MANY_REQUESTS => {
+                if let Self::Domain(Error::RateLimited { retry_after, .. }) = self {
+                    response.insert_header((RETRY_AFTER, seconds(*retry_after)));
+                }
+            }
             _ => {}
         }
         match self {
@@ -122,6 +130,9 @@ impl ResponseError for Refusal {
             Self::Domain(Error::TooManyPixels { allowed }) => {
                 response.json(Detail { detail: format!("{text}: at most {allowed} are allowed") })
             }
+            Self::Domain(Error::RateLimited { .. }) => {
+                response.json(CodedDetail { detail: text, code: "rate_limited" })
+            }
             Self::Invalid(faults) => response.json(Detail { detail: faults }),
             Self::Domain(Error::UsernameTaken { suggestions }) if !suggestions.is_empty() => {
                 response.json(Detail { detail: NameTaken::new(text, suggestions) })
@@ -129,6 +140,11 @@ impl ResponseError for Refusal {
             _ => response.json(Detail { detail: text }),
         }
     }
+}
+
+/// Whole seconds, after which that time is over.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
@@ -153,6 +169,16 @@ mod tests {
             assert_eq!((head.status().as_u16(), body), (503, json!({ "detail": "Service Unavailable" })));
             assert_eq!(head.headers().get("retry-after").unwrap(), "5");
         }
+    }
+
+    #[actix_web::test]
+    async fn beyond_a_limit_it_is_429_that_says_when_the_next_is_let_in() {
+        let error =
+            Error::RateLimited { limit: "SIGNUPS_PER_CLIENT", retry_after: Duration::from_millis(1001) };
+        let (head, body) = answer(error.into()).await;
+        let expected = json!({ "detail": "Too many requests", "code": "rate_limited" });
+        assert_eq!((head.status().as_u16(), body), (429, expected));
+        assert_eq!(head.headers().get("retry-after").unwrap(), "2");
     }
 
     #[actix_web::test]

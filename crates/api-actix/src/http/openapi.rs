@@ -58,7 +58,7 @@ const PIECE: usize = 16 * 1024;
         read_public_image::read_public_image,
         delete_profile_image::delete_profile_image,
     ),
-    components(schemas(Refused, Invalid, Taken)),
+    components(schemas(Refused, RateLimited, Invalid, Taken)),
     modifiers(&Bearer),
 )]
 struct Document;
@@ -124,6 +124,15 @@ fn in_pieces(file: Cow<'static, [u8]>) -> impl MessageBody {
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) struct Refused {
     detail: String,
+}
+
+/// That there were too many requests.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone")]
+pub(super) struct RateLimited {
+    detail: String,
+    /// `rate_limited`.
+    code: String,
 }
 
 /// Everything that is wrong with a request.
@@ -303,6 +312,15 @@ pub(super) enum EditConflicts {
     /// Another user has the email or the username.
     #[response(status = 409)]
     Taken(Refused),
+}
+
+/// Of what may be asked only so often.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone")]
+pub(super) enum LimitRefusals {
+    /// Too many of this client, or for this account.
+    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(RateLimited),
 }
 
 /// Of anything.

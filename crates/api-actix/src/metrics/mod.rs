@@ -19,7 +19,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::time::sleep;
 
-pub(crate) use requests::{InFlight, Requests, answered};
+pub(crate) use requests::{InFlight, Requests, answered, limited};
 
 /// The upper ends of the buckets of all times, in seconds.
 const BUCKETS: [f64; 14] =
@@ -113,6 +113,7 @@ fn describe() {
         "roster_hash_refused_total",
         "Passwords that were not hashed: too many, or for too long."
     );
+    describe_counter!("roster_rate_limited_total", "Requests beyond a rate limit: 429.");
     describe_counter!("roster_store_calls_total", "What was asked of the stores.");
     describe_histogram!(
         "roster_store_call_duration_seconds",

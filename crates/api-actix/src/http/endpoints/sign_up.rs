@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{BodyRefusals, Failures, SignUpConflicts};
+use crate::http::openapi::{BodyRefusals, Failures, LimitRefusals, SignUpConflicts};
 use crate::http::validation::BodyFields;
 
 /// What somebody signs up with.
@@ -32,7 +32,7 @@ pub(in crate::http) struct SignUpForm {
     path = "/api/v1/auth/signup",
     tag = "accounts",
     request_body = SignUpForm,
-    responses((status = 201, description = "Created", body = Message), SignUpConflicts, BodyRefusals, Failures),
+    responses((status = 201, description = "Created", body = Message), SignUpConflicts, BodyRefusals, LimitRefusals, Failures),
 )]
 pub(in crate::http) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let form = read_form(&call.body(payload).await?)?;
