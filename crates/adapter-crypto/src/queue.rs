@@ -444,15 +444,13 @@ impl<J> Drop for Held<J> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use roster_domain::values::ClientAddress;
 
     use super::*;
 
-    fn client(number: u8) -> Option<Client> {
-        Some(roster_domain::values::ClientAddress::new([192, 0, 2, number].into()).client())
-    }
-
     fn log_in(number: u8, account: u64) -> Turn {
-        Turn { kind: Kind::LogIn, client: client(number), account }
+        let client = ClientAddress::new([192, 0, 2, number].into()).client();
+        Turn { kind: Kind::LogIn, client: Some(client), account }
     }
 
     fn sign_up(number: u8, account: u64) -> Turn {
