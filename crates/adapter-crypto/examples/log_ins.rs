@@ -32,7 +32,13 @@ async fn main() {
     let span = Duration::from_secs(arguments.next().unwrap_or(10).into());
     let times = arguments.next().unwrap_or(5);
     let threads = thread::available_parallelism().unwrap();
-    let config = HasherConfig { cost, queue: waiting as usize, deadline: Duration::from_mins(10), threads };
+    let config = HasherConfig {
+        cost,
+        dearest: cost,
+        queue: waiting as usize,
+        deadline: Duration::from_mins(10),
+        threads,
+    };
     let hasher = Arc::new(BcryptHasher::start(config).unwrap());
     let hash = hasher.hash(password(), asker()).await.unwrap();
 

@@ -1,14 +1,17 @@
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZero;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ring::rand::{SecureRandom, SystemRandom};
-use roster_bcrypt_lanes::Cost;
 use roster_domain::ports::{Asker, HashError, PasswordHasher, Verdict};
 use roster_domain::values::{Password, PasswordHash};
 
 use crate::pool::Pool;
-use crate::scheme::{self, Check, Hash};
+use crate::queue::{Kind, Turn};
+use crate::scheme::{self, Check, Costs, Hash};
 
 /// How long a password waits for a place in a full queue. Clients that ask again at once then do so once a second instead of
 /// thousands of times, which would leave the hashing no processor.
@@ -19,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct HasherConfig {
     /// The cost of new hashes, 4 to 16; each takes twice the time of the one below.
     pub cost: u32,
+    /// The dearest cost that a stored hash may have. A password that doesn't match takes the time of it, whether there is a
+    /// hash or not; a dearer hash that is met counts from then on. What is cheaper than `cost` is `cost`.
+    pub dearest: u32,
     /// How many passwords may wait, besides those that are hashed. What finds the queue full waits a second for a place in it.
     pub queue: usize,
     /// How long one may take, waiting included.
@@ -44,11 +50,18 @@ pub enum StartError {
 /// Hashes are plain bcrypt, `$2b$`, for passwords of less than 72 bytes without a NUL, and passlib's `$bcrypt-sha256$v=2`
 /// for all others. Those of earlier systems, `$2a$` and `$2y$`, are read as well; a plain hash is compared with the first
 /// 72 bytes of a longer password, as those systems did.
-#[derive(Debug)]
 pub struct BcryptHasher {
     pool: Pool,
-    cost: Cost,
+    costs: Arc<Costs>,
     random: SystemRandom,
+    /// Keyed by chance, so that nobody can choose two accounts that share a turn.
+    accounts: RandomState,
+}
+
+impl fmt::Debug for BcryptHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BcryptHasher").field("costs", &self.costs).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +71,15 @@ struct NoRandomBytes;
 impl BcryptHasher {
     /// Starts the threads. They end when the hasher is dropped.
     pub fn start(config: HasherConfig) -> Result<Self, StartError> {
-        let HasherConfig { cost, queue, deadline, threads } = config;
+        let HasherConfig { cost, dearest, queue, deadline, threads } = config;
         let cost = scheme::cost(cost).ok_or(StartError::Cost(cost))?;
         let pool = Pool::start(threads, queue, PATIENCE, deadline).map_err(StartError::Thread)?;
-        Ok(Self { pool, cost, random: SystemRandom::new() })
+        let costs = Arc::new(Costs::new(cost, dearest));
+        Ok(Self { pool, costs, random: SystemRandom::new(), accounts: RandomState::new() })
+    }
+
+    fn turn(&self, kind: Kind, asker: &Asker) -> Turn {
+        Turn { kind, client: asker.client, account: self.accounts.hash_one(&asker.account) }
     }
 
     fn salt(&self) -> Result<[u8; 16], HashError> {
@@ -73,16 +91,20 @@ impl BcryptHasher {
 
 #[async_trait]
 impl PasswordHasher for BcryptHasher {
-    async fn hash(&self, password: Password, _: Asker) -> Result<PasswordHash, HashError> {
-        self.pool.run(Hash::new(password, self.cost, self.salt()?)).await
+    async fn hash(&self, password: Password, asker: Asker) -> Result<PasswordHash, HashError> {
+        let turn = self.turn(Kind::SignUp, &asker);
+        let work = Hash::new(password, self.costs.of_new, self.salt()?);
+        self.pool.run(turn, asker.still_wanted, work).await
     }
 
     async fn verify(
         &self,
         password: Password,
         hash: Option<PasswordHash>,
-        _: Asker,
+        asker: Asker,
     ) -> Result<Verdict, HashError> {
-        self.pool.run(Check::new(password, hash.as_ref(), self.cost, self.salt()?)).await
+        let turn = self.turn(Kind::LogIn, &asker);
+        let work = Check::new(password, hash.as_ref(), self.salt()?, Arc::clone(&self.costs));
+        self.pool.run(turn, asker.still_wanted, work).await
     }
 }

@@ -5,6 +5,7 @@ mod claims;
 mod hasher;
 mod pool;
 mod provider;
+mod queue;
 mod scheme;
 mod tokens;
 mod work;

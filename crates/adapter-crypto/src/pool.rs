@@ -1,4 +1,4 @@
-//! A bounded queue before the threads that hash.
+//! A fixed number of threads that hash, behind a [fair queue](crate::queue).
 //!
 //! The threads have the priority of all others. These figures are of a thread that hashed one password at a time: where
 //! `wrk -t1 -c32 /health` keeps the others busy and 64 clients log in (two cores, cost 12), it gets 72 % of its rate without
@@ -11,24 +11,19 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use roster_domain::ports::HashError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{Instant, timeout_at};
+use roster_domain::ports::{HashError, StillWanted};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
-use crate::work::{self, Job, LANES, Raw, Step, Work};
+use crate::queue::{Queue, Turn};
+use crate::work::{self, Job, Jobs, LANES, Raw, Step, Work};
 
-/// The threads end when the pool is dropped and what they are at is done.
+/// Threads and their queue. The threads end when the pool is dropped and what they are at is done.
 ///
 /// Who waits, waits in its own future: where that is dropped, its place is free at once, and nothing is left of it.
-#[derive(Debug)]
 pub(crate) struct Pool {
-    /// How many may wait for the threads, those included that are worked for. Who finds no place waits a moment for one.
-    places: Semaphore,
-    /// In the order of their asking: one for each lane of each thread, and one for what a thread is to begin next.
-    turns: Arc<Semaphore>,
-    jobs: Sender<Box<dyn Job>>,
+    queue: Arc<Jobs>,
     patience: Duration,
     deadline: Duration,
     meters: Meters,
@@ -75,11 +70,6 @@ impl Drop for Waiting {
 #[error("a hashing thread panicked")]
 struct Panicked;
 
-/// All threads have ended, though the pool is there.
-#[derive(Debug, thiserror::Error)]
-#[error("no hashing thread is left")]
-struct NoThreads;
-
 impl Pool {
     /// `queue` is how many may wait besides those that are being worked on; `patience` is how long others wait for a place
     /// among them, and `deadline` is for all waiting and work together.
@@ -89,74 +79,79 @@ impl Pool {
         patience: Duration,
         deadline: Duration,
     ) -> io::Result<Self> {
-        // Nothing waits in the channel but what has a turn.
-        let (jobs, waiting) = crossbeam_channel::unbounded();
-        work::start(threads.get(), &waiting)?;
-        let lanes = threads.get().saturating_mul(LANES);
-        let at_most = |permits: usize| permits.min(Semaphore::MAX_PERMITS);
-        let places = Semaphore::new(at_most(lanes.saturating_add(queue)));
-        let turns = Arc::new(Semaphore::new(at_most(lanes.saturating_add(threads.get()))));
-        Ok(Self { places, turns, jobs, patience, deadline, meters: Meters::new() })
+        let queue = Queue::new(threads.get().saturating_mul(LANES).saturating_add(queue));
+        // Closes the queue where not all threads start.
+        let pool = Self { queue, patience, deadline, meters: Meters::new() };
+        work::start(threads.get(), &pool.queue)?;
+        Ok(pool)
     }
 
-    /// Does the work on one of the threads, and tells it when its time is over. It is not begun where nobody waits for it
-    /// or that is past, and given up when nobody waits for it any more.
-    pub(crate) async fn run<W: Work>(&self, work: W) -> Result<W::Answer, HashError> {
-        let done = self.run_in_turn(work).await;
+    /// Has work done on one of the threads, in its turn. It is not begun where nobody waits for it, its time is over, or it is
+    /// not wanted, and given up when nobody waits for it any more.
+    pub(crate) async fn run<W: Work>(
+        &self,
+        turn: Turn,
+        still_wanted: StillWanted,
+        work: W,
+    ) -> Result<W::Answer, HashError> {
+        let done = self.run_in_turn(turn, still_wanted, work).await;
         if matches!(done, Err(HashError::Overloaded)) {
             self.meters.refused.increment(1);
         }
         done
     }
 
-    async fn run_in_turn<W: Work>(&self, work: W) -> Result<W::Answer, HashError> {
-        let now = Instant::now();
-        let waiting = Waiting::begin(&self.meters.waiting);
-        let Meters { wait, run, .. } = self.meters.clone();
-        let end = now + self.deadline;
-        let _place = match timeout_at(end.min(now + self.patience), self.places.acquire()).await {
-            Ok(Ok(place)) => place,
-            Ok(Err(_closed)) => return Err(HashError::Failed(Box::new(NoThreads))),
-            Err(_elapsed) => return Err(HashError::Overloaded),
-        };
-        let turn = match timeout_at(end, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(_closed)) => return Err(HashError::Failed(Box::new(NoThreads))),
-            Err(_elapsed) => return Err(HashError::Overloaded),
-        };
-        let (answer, answered) = oneshot::channel();
+    async fn run_in_turn<W: Work>(
+        &self,
+        turn: Turn,
+        still_wanted: StillWanted,
+        work: W,
+    ) -> Result<W::Answer, HashError> {
+        let asked = Instant::now();
+        let end = asked + self.deadline;
+        let (answer, mut answered) = oneshot::channel();
         let errand = Errand {
             work,
             answer: Some(answer),
-            waiting: Some(waiting),
-            asked: now,
-            began: now,
+            still_wanted,
+            waiting: Some(Waiting::begin(&self.meters.waiting)),
+            asked,
+            began: asked,
             end,
-            wait,
-            run,
-            _turn: turn,
+            meters: self.meters.clone(),
         };
-        self.jobs.send(Box::new(errand)).map_err(|_| HashError::Failed(Box::new(NoThreads)))?;
-        match timeout_at(end, answered).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_dropped)) => Err(HashError::Failed(Box::new(Panicked))),
-            Err(_elapsed) => Err(HashError::Overloaded),
+        let place = self.queue.enter(turn, Box::new(errand));
+        loop {
+            let until = place.outside_since().map_or(end, |since| end.min(since + self.patience));
+            tokio::select! {
+                biased;
+                answer = &mut answered => {
+                    return answer.unwrap_or_else(|_dropped| Err(HashError::Failed(Box::new(Panicked))));
+                }
+                () = place.moved() => {}
+                () = sleep_until(until) => return Err(HashError::Overloaded),
+            }
         }
     }
 }
 
-/// A work that has its turn.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// A work and who waits for it.
 struct Errand<W: Work> {
     work: W,
     /// Whoever waits for the answer, until it is sent.
     answer: Option<oneshot::Sender<Result<W::Answer, HashError>>>,
+    still_wanted: StillWanted,
     waiting: Option<Waiting>,
     asked: Instant,
     began: Instant,
     end: Instant,
-    wait: Histogram,
-    run: Histogram,
-    _turn: OwnedSemaphorePermit,
+    meters: Meters,
 }
 
 impl<W: Work> Errand<W> {
@@ -164,7 +159,7 @@ impl<W: Work> Errand<W> {
         match step {
             Step::Hash(raw) => Some(raw),
             Step::Done(answer) => {
-                self.run.record(self.began.elapsed());
+                self.meters.run.record(self.began.elapsed());
                 self.answer(Ok(answer));
                 None
             }
@@ -186,9 +181,13 @@ impl<W: Work> Job for Errand<W> {
             return None;
         }
         self.began = Instant::now();
-        self.wait.record(self.began - self.asked);
+        self.meters.wait.record(self.began - self.asked);
         if self.began >= self.end {
             self.answer(Err(HashError::Overloaded));
+            return None;
+        }
+        if !self.still_wanted.holds() {
+            self.answer(Err(HashError::NotWanted));
             return None;
         }
         let step = self.work.begin(self.end);
@@ -213,8 +212,10 @@ mod tests {
     use std::sync::mpsc;
 
     use roster_bcrypt_lanes::Cost;
+    use roster_domain::values::ClientAddress;
 
     use super::*;
+    use crate::queue::Kind;
 
     const AMPLE: Duration = Duration::from_mins(1);
 
@@ -224,6 +225,15 @@ mod tests {
 
     fn one_thread_with_patience(queue: usize, patience: Duration, deadline: Duration) -> Pool {
         Pool::start(NonZero::<usize>::MIN, queue, patience, deadline).unwrap()
+    }
+
+    fn turn(number: u8) -> Turn {
+        let client = Some(ClientAddress::new([192, 0, 2, number].into()).client());
+        Turn { kind: Kind::LogIn, client, account: 0 }
+    }
+
+    async fn run<W: Work>(pool: &Pool, work: W) -> Result<W::Answer, HashError> {
+        pool.run(turn(1), StillWanted::always(), work).await
     }
 
     /// Work without a bcrypt.
@@ -310,12 +320,13 @@ mod tests {
         }
     }
 
-    /// Keeps the pool's thread busy, under no deadline and in nobody's place, until told to go on.
+    /// Keeps the pool's thread busy until told to go on, under no deadline and in a place of its own.
     async fn occupy(pool: &Pool) -> mpsc::Sender<()> {
         let (entered, has_entered) = oneshot::channel();
         let (go_on, may_go_on) = mpsc::channel();
-        pool.jobs.send(Box::new(Blocks { entered: Some(entered), may_go_on })).unwrap();
+        let place = pool.queue.enter(turn(9), Box::new(Blocks { entered: Some(entered), may_go_on }));
         has_entered.await.unwrap();
+        drop(place);
         go_on
     }
 
@@ -337,12 +348,12 @@ mod tests {
         let pool = one_thread_with_patience(1, Duration::from_millis(10), AMPLE);
         let go_on = occupy(&pool).await;
         let mut waiting: Vec<_> =
-            (0..=LANES).map(|number| Box::pin(pool.run(at_once(move |_| number)))).collect();
+            (0..LANES).map(|number| Box::pin(run(&pool, at_once(move |_| number)))).collect();
         for work in &mut waiting {
             assert!(poll_once!(*work).is_none());
         }
 
-        assert!(matches!(pool.run(at_once(|_| "refused")).await, Err(HashError::Overloaded)));
+        assert!(matches!(run(&pool, at_once(|_| "refused")).await, Err(HashError::Overloaded)));
 
         go_on.send(()).unwrap();
         for (number, work) in waiting.into_iter().enumerate() {
@@ -351,16 +362,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn work_that_lost_its_place_is_refused_when_its_patience_ends() {
+        let pool = one_thread_with_patience(1, Duration::from_millis(10), AMPLE);
+        let go_on = occupy(&pool).await;
+        let mut waiting: Vec<_> =
+            (0..LANES).map(|number| Box::pin(run(&pool, at_once(move |_| number)))).collect();
+        for work in &mut waiting {
+            assert!(poll_once!(*work).is_none());
+        }
+        let mut other = pin!(pool.run(turn(2), StillWanted::always(), at_once(|_| "other")));
+        assert!(poll_once!(other).is_none());
+
+        assert!(matches!(waiting.pop().unwrap().await, Err(HashError::Overloaded)));
+
+        go_on.send(()).unwrap();
+        assert_eq!(other.await.unwrap(), "other");
+        for (number, work) in waiting.into_iter().enumerate() {
+            assert_eq!(work.await.unwrap(), number);
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_is_not_wanted_when_its_turn_comes_is_not_begun() {
+        let pool = one_thread(1, AMPLE);
+        let (work, was_done) = traced();
+        let unwanted = pool.run(turn(1), StillWanted::as_long_as(|| false), work);
+        assert!(matches!(unwanted.await, Err(HashError::NotWanted)));
+        assert!(was_done.await.is_err());
+    }
+
+    #[tokio::test]
     async fn whoever_waits_for_a_place_gets_the_next_that_is_free_in_the_order_of_their_asking() {
         let pool = one_thread_with_patience(0, AMPLE, AMPLE);
         let go_on = occupy(&pool).await;
-        let mut places: Vec<_> = (0..LANES).map(|_| Box::pin(pool.run(at_once(|_| ())))).collect();
+        let mut places: Vec<_> = (1..LANES).map(|_| Box::pin(run(&pool, at_once(|_| ())))).collect();
         for work in &mut places {
             assert!(poll_once!(*work).is_none());
         }
-        let mut gone = Box::pin(pool.run(at_once(|_| "gone")));
-        let mut second = pin!(pool.run(at_once(|_| "second")));
-        let mut third = pin!(pool.run(at_once(|_| "third")));
+        let mut gone = Box::pin(run(&pool, at_once(|_| "gone")));
+        let mut second = pin!(run(&pool, at_once(|_| "second")));
+        let mut third = pin!(run(&pool, at_once(|_| "third")));
         assert!(poll_once!(gone).is_none() && poll_once!(second).is_none() && poll_once!(third).is_none());
         drop(gone);
         drop(places.pop());
@@ -376,14 +417,14 @@ mod tests {
         let nothing = || at_once(|_| ());
         let pool = one_thread(QUEUE, AMPLE);
         let go_on = occupy(&pool).await;
-        let mut waiting: Vec<_> = (0..LANES + QUEUE).map(|_| Box::pin(pool.run(nothing()))).collect();
+        let mut waiting: Vec<_> = (1..LANES + QUEUE).map(|_| Box::pin(run(&pool, nothing()))).collect();
         for work in &mut waiting {
             assert!(poll_once!(*work).is_none());
         }
-        for place in 0..LANES + QUEUE {
-            assert!(matches!(pool.run(nothing()).await, Err(HashError::Overloaded)));
+        for place in 0..LANES + QUEUE - 1 {
+            assert!(matches!(run(&pool, nothing()).await, Err(HashError::Overloaded)));
             drop(waiting.remove(place));
-            waiting.insert(place, Box::pin(pool.run(nothing())));
+            waiting.insert(place, Box::pin(run(&pool, nothing())));
             assert!(poll_once!(waiting[place]).is_none());
         }
         // Nothing of those that have gone is in the way of the others, who all have their turn.
@@ -396,14 +437,16 @@ mod tests {
     #[tokio::test]
     async fn what_takes_less_does_not_wait_for_what_takes_more() {
         let pool = one_thread(1, AMPLE);
-        let (tells, mut long): (Vec<_>, Vec<_>) =
-            (1..LANES).map(|_| over_and_over()).map(|(tell, work)| (tell, Box::pin(pool.run(work)))).unzip();
+        let (tells, mut long): (Vec<_>, Vec<_>) = (1..LANES)
+            .map(|_| over_and_over())
+            .map(|(tell, work)| (tell, Box::pin(run(&pool, work))))
+            .unzip();
         for work in &mut long {
             assert!(poll_once!(*work).is_none());
         }
         // One after the other in the last lane, while the others go on.
         for _ in 0..3 {
-            assert_eq!(pool.run(Once).await.unwrap(), hash_of_nobody());
+            assert_eq!(run(&pool, Once).await.unwrap(), hash_of_nobody());
         }
         for (tell, work) in tells.into_iter().zip(long) {
             tell.send("done").unwrap();
@@ -414,17 +457,19 @@ mod tests {
     #[tokio::test]
     async fn whoever_stops_to_wait_while_they_are_hashed_leaves_their_lane_to_the_next() {
         let pool = one_thread(1, AMPLE);
-        let (tells, mut long): (Vec<_>, Vec<_>) =
-            (0..LANES).map(|_| over_and_over()).map(|(tell, work)| (tell, Box::pin(pool.run(work)))).unzip();
+        let (tells, mut long): (Vec<_>, Vec<_>) = (0..LANES)
+            .map(|_| over_and_over())
+            .map(|(tell, work)| (tell, Box::pin(run(&pool, work))))
+            .unzip();
         for work in &mut long {
             assert!(poll_once!(*work).is_none());
         }
-        let mut next = pin!(pool.run(Once));
+        let mut next = pin!(run(&pool, Once));
         assert!(poll_once!(next).is_none());
         drop(long.remove(1));
         assert_eq!(next.await.unwrap(), hash_of_nobody());
         drop((tells, long));
-        assert_eq!(pool.run(Once).await.unwrap(), hash_of_nobody());
+        assert_eq!(run(&pool, Once).await.unwrap(), hash_of_nobody());
     }
 
     #[tokio::test]
@@ -432,7 +477,7 @@ mod tests {
         let pool = one_thread(1, AMPLE);
         let (tell_one, one) = over_and_over();
         let (tell_other, other) = over_and_over();
-        let (mut one, mut other) = (pin!(pool.run(one)), pin!(pool.run(other)));
+        let (mut one, mut other) = (pin!(run(&pool, one)), pin!(run(&pool, other)));
         assert!(poll_once!(one).is_none() && poll_once!(other).is_none());
         tell_one.send("panic").unwrap();
         assert!(matches!(one.await, Err(HashError::Failed(_))));
@@ -445,7 +490,7 @@ mod tests {
         let pool = one_thread(1, Duration::from_millis(10));
         let go_on = occupy(&pool).await;
         let (work, was_done) = traced();
-        assert!(matches!(pool.run(work).await, Err(HashError::Overloaded)));
+        assert!(matches!(run(&pool, work).await, Err(HashError::Overloaded)));
         go_on.send(()).unwrap();
         assert!(was_done.await.is_err());
     }
@@ -454,7 +499,7 @@ mod tests {
     async fn work_whose_time_is_over_is_not_begun_though_its_caller_has_not_noticed() {
         let pool = one_thread(1, Duration::from_nanos(1));
         let (work, was_done) = traced();
-        let mut late = pin!(pool.run(work));
+        let mut late = pin!(run(&pool, work));
         // The caller is not polled again before the thread has decided.
         let first = poll_once!(late);
         assert!(was_done.await.is_err());
@@ -470,7 +515,7 @@ mod tests {
         let pool = one_thread(1, AMPLE);
         let go_on = occupy(&pool).await;
         let (work, was_done) = traced();
-        let mut abandoned = Box::pin(pool.run(work));
+        let mut abandoned = Box::pin(run(&pool, work));
         assert!(poll_once!(abandoned).is_none());
         drop(abandoned);
         go_on.send(()).unwrap();
@@ -480,9 +525,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_fails_its_own_caller_and_no_other() {
         let pool = one_thread(1, AMPLE);
-        let failed = pool.run(at_once(|_| -> () { panic!("expected by this test") })).await;
+        let failed = run(&pool, at_once(|_| -> () { panic!("expected by this test") })).await;
         assert!(matches!(failed, Err(HashError::Failed(_))));
-        assert_eq!(pool.run(at_once(|_| "alive")).await.unwrap(), "alive");
+        assert_eq!(run(&pool, at_once(|_| "alive")).await.unwrap(), "alive");
     }
 
     #[tokio::test]
@@ -498,7 +543,7 @@ mod tests {
         let pool = one_thread(1, AMPLE);
         let (ended, has_ended) = oneshot::channel();
         let guard = TellsWhenDropped(Some(ended));
-        pool.run(at_once(|_| GUARD.set(Some(guard)))).await.unwrap();
+        run(&pool, at_once(|_| GUARD.set(Some(guard)))).await.unwrap();
         drop(pool);
         has_ended.await.unwrap();
     }

@@ -2,6 +2,8 @@
 
 use std::mem;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::alphabet;
@@ -33,6 +35,28 @@ const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_
 /// A cost that may be set.
 pub(crate) fn cost(number: u32) -> Option<Cost> {
     Cost::new(number).filter(|cost| COSTS.contains(&cost.get()))
+}
+
+/// The costs that count.
+#[derive(Debug)]
+pub(crate) struct Costs {
+    pub(crate) of_new: Cost,
+    /// The dearest that a stored hash may have: whatever doesn't match takes its time.
+    dearest: AtomicU32,
+}
+
+impl Costs {
+    /// `dearest` counts as far as it is dearer than new hashes, and may be set.
+    pub(crate) fn new(of_new: Cost, dearest: u32) -> Self {
+        Self { of_new, dearest: AtomicU32::new(dearest.min(*COSTS.end()).max(of_new.get())) }
+    }
+
+    /// The dearest cost, which that of a stored hash may be from now on.
+    fn dearest_with(&self, stored: Option<&Stored>) -> Cost {
+        let cost = stored.map_or(self.of_new, |stored| stored.cost);
+        let before = self.dearest.fetch_max(cost.get(), Ordering::Relaxed);
+        Cost::new(before).map_or(cost, |before| before.max(cost))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,11 +140,12 @@ impl Work for Hash {
     }
 }
 
-/// Checks a password. Whatever the stored hash is, finding that it does not match takes as many rounds as a bcrypt of our
-/// cost, or more where the hash is dearer.
+/// Checks a password. Whatever the stored hash is, finding that it does not match takes as many rounds as a bcrypt of the
+/// dearest cost.
 pub(crate) struct Check {
     /// The password and how we would hash it today.
     today: Hash,
+    costs: Arc<Costs>,
     state: State,
 }
 
@@ -129,30 +154,37 @@ enum State {
     Waits(Option<Stored>),
     Compares {
         stored: Stored,
+        dearest: Cost,
         began: Instant,
         end: Instant,
     },
-    /// It does not match. What is left to spend are the costs from this one to ours.
+    /// It does not match. What is left to spend are the costs from the next to the dearest.
     Spends {
         next: u32,
+        dearest: Cost,
     },
     /// It matches, and is hashed anew.
     Renews,
 }
 
 impl Check {
-    /// A match is hashed anew with this cost and salt where we would make its hash otherwise today.
-    pub(crate) fn new(password: Password, hash: Option<&PasswordHash>, cost: Cost, salt: [u8; 16]) -> Self {
+    /// A match is hashed anew with this salt where we would make its hash otherwise today.
+    pub(crate) fn new(
+        password: Password,
+        hash: Option<&PasswordHash>,
+        salt: [u8; 16],
+        costs: Arc<Costs>,
+    ) -> Self {
         let stored = hash.and_then(|hash| Stored::read(hash.expose()));
-        Self { today: Hash::new(password, cost, salt), state: State::Waits(stored) }
+        Self { today: Hash::new(password, costs.of_new, salt), costs, state: State::Waits(stored) }
     }
 
-    /// Takes the time of the next cost below ours, if any is left. Each cost takes twice the time of the one below: with
-    /// that of the stored hash they add up to ours.
-    fn spend(&mut self, next: u32) -> Step<Verdict> {
-        match Cost::new(next).filter(|next| *next < self.today.cost) {
+    /// Takes the time of the next cost below the dearest, if any is left. Each cost takes twice the time of the one below:
+    /// with that of the stored hash they add up to the dearest.
+    fn spend(&mut self, next: u32, dearest: Cost) -> Step<Verdict> {
+        match Cost::new(next).filter(|next| *next < dearest) {
             Some(cost) => {
-                self.state = State::Spends { next: next + 1 };
+                self.state = State::Spends { next: next + 1, dearest };
                 Step::Hash(Raw::of_nobody(cost))
             }
             None => Step::Done(Verdict::Mismatch),
@@ -180,32 +212,35 @@ impl Work for Check {
 
     fn begin(&mut self, end: Instant) -> Step<Verdict> {
         let password = self.today.password.expose().as_bytes();
+        let State::Waits(stored) = mem::replace(&mut self.state, State::Waits(None)) else {
+            unreachable!("it begins once")
+        };
+        let dearest = self.costs.dearest_with(stored.as_ref());
         // Nobody has ever made a plain hash of a password with a NUL; that of another could pass for it.
         let may_be_of_it = |stored: &Stored| stored.scheme != Scheme::Bcrypt || !password.contains(&0);
-        if let State::Waits(stored) = &mut self.state
-            && let Some(stored) = stored.take_if(|stored| may_be_of_it(stored))
-        {
-            let raw =
-                Raw { cost: stored.cost, salt: stored.salt, key: stored.scheme.key(password, stored.salt) };
-            self.state = State::Compares { stored, began: Instant::now(), end };
+        if let Some(stored) = stored.filter(may_be_of_it) {
+            let key = stored.scheme.key(password, stored.salt);
+            let raw = Raw { cost: stored.cost, salt: stored.salt, key };
+            self.state = State::Compares { stored, dearest, began: Instant::now(), end };
             Step::Hash(raw)
         } else {
-            self.state = State::Spends { next: self.today.cost.get() };
-            Step::Hash(Raw::of_nobody(self.today.cost))
+            // At once and not in parts, since to begin a bcrypt takes time too.
+            self.state = State::Spends { next: dearest.get(), dearest };
+            Step::Hash(Raw::of_nobody(dearest))
         }
     }
 
     fn go_on(&mut self, hash: [u8; 24]) -> Step<Verdict> {
         match mem::replace(&mut self.state, State::Waits(None)) {
             State::Waits(_) => unreachable!("what has not begun asked for no hash"),
-            State::Compares { stored, began, end } => {
+            State::Compares { stored, dearest, began, end } => {
                 if stored.checksum.ct_eq(&hash[..CHECKSUM_BYTES]).into() {
                     self.matched(&stored, began, end)
                 } else {
-                    self.spend(stored.cost.get())
+                    self.spend(stored.cost.get(), dearest)
                 }
             }
-            State::Spends { next } => self.spend(next),
+            State::Spends { next, dearest } => self.spend(next, dearest),
             State::Renews => Step::Done(Verdict::MatchOutdated(self.today.text(hash))),
         }
     }
@@ -289,7 +324,15 @@ mod tests {
     }
 
     fn check(password: &Password, hash: Option<&PasswordHash>, cost: u32) -> (Verdict, u32) {
-        alone(Check::new(password.clone(), hash, Cost::new(cost).unwrap(), [2; 16]))
+        check_with(password, hash, &costs(cost, cost))
+    }
+
+    fn check_with(password: &Password, hash: Option<&PasswordHash>, costs: &Arc<Costs>) -> (Verdict, u32) {
+        alone(Check::new(password.clone(), hash, [2; 16], Arc::clone(costs)))
+    }
+
+    fn costs(of_new: u32, dearest: u32) -> Arc<Costs> {
+        Arc::new(Costs::new(Cost::new(of_new).unwrap(), dearest))
     }
 
     fn verify(password: &Password, hash: Option<&PasswordHash>, cost: u32) -> Verdict {
@@ -429,6 +472,36 @@ mod tests {
     ) {
         let stored = stored.map(PasswordHash::new);
         assert_eq!(check(&password(text), stored.as_ref(), 7), (Verdict::Mismatch, rounds));
+    }
+
+    /// Whatever costs stored hashes have, the one that is set among them or not.
+    #[test]
+    fn whatever_does_not_match_takes_the_time_of_the_dearest_hash_that_there_may_be() {
+        const DEAREST: u32 = 7;
+        let long = "x".repeat(80);
+        let mut stored = vec![None, Some(PasswordHash::new("unreadable".to_owned()))];
+        for cost in 4..=DEAREST {
+            stored.extend(["another", &long].map(|text| Some(hash(&password(text), cost, [1; 16]))));
+        }
+        for of_new in 4..=DEAREST {
+            let costs = costs(of_new, DEAREST);
+            for hash in &stored {
+                for text in ["correct horse", "a\0a", &"y".repeat(80)] {
+                    let found = check_with(&password(text), hash.as_ref(), &costs);
+                    assert_eq!(found, (Verdict::Mismatch, 1 << DEAREST), "{text:?} at {of_new}, {hash:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hash_that_is_dearer_than_any_before_counts_from_then_on() {
+        let costs = costs(4, 5);
+        let dearer = PasswordHash::new(of_another(7));
+        let rounds = |hash| check_with(&password("correct horse"), hash, &costs).1;
+        assert_eq!(rounds(None), 1 << 5);
+        assert_eq!(rounds(Some(&dearer)), 1 << 7);
+        assert_eq!(rounds(None), 1 << 7);
     }
 
     fn of_another(cost: u32) -> String {

@@ -2,15 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{io, thread};
 
-use crossbeam_channel::{Receiver, RecvError};
 use roster_bcrypt_lanes::{Cost, Key, Lane, TOGETHER, advance};
 use tokio::time::Instant;
 
+use crate::queue::{Queue, Taken};
+
 /// How many passwords a thread hashes at once. On the processors that were measured, two take 1.05 times as long as one and
-/// three 1.33 times, see adr/0008; a fourth gains nothing.
+/// three 1.33 times, see adr/0009; a fourth gains nothing.
 pub(crate) const LANES: usize = TOGETHER;
 
 /// After how many rounds a thread looks for more to hash, and whether somebody has gone. That is a millisecond of a fast
@@ -63,63 +63,55 @@ pub(crate) trait Job: Send {
     fn is_wanted(&self) -> bool;
 }
 
-/// Starts the threads. They end when nobody can send them any more, and all that was sent is done.
-pub(crate) fn start(threads: usize, jobs: &Receiver<Box<dyn Job>>) -> io::Result<()> {
-    let idle = Arc::new(AtomicUsize::new(0));
+/// Jobs that wait for a thread.
+pub(crate) type Jobs = Queue<Box<dyn Job>>;
+
+/// Starts the threads. They end when the queue is closed, and what they are at is done.
+pub(crate) fn start(threads: usize, queue: &Arc<Jobs>) -> io::Result<()> {
     for number in 0..threads {
-        let mut thread = Thread::new(jobs.clone(), Arc::clone(&idle));
-        thread::Builder::new()
-            .name(format!("hash-{number}"))
-            .spawn(move || while thread.turn().is_ok() {})?;
+        let mut thread = Thread {
+            queue: Arc::clone(queue),
+            lanes: Box::new([const { Lane::idle() }; LANES]),
+            taken: [const { None }; LANES],
+        };
+        thread::Builder::new().name(format!("hash-{number}")).spawn(move || while thread.turn() {})?;
     }
     Ok(())
 }
 
 /// What a thread is at.
 struct Thread {
-    waiting: Receiver<Box<dyn Job>>,
-    /// How many threads have nothing to do. What waits is theirs before it is that of a thread which is at something.
-    idle: Arc<AtomicUsize>,
+    queue: Arc<Jobs>,
     lanes: Box<[Lane; LANES]>,
-    /// Of each lane.
-    jobs: [Option<Box<dyn Job>>; LANES],
+    /// What each lane is at.
+    taken: [Option<Taken<Box<dyn Job>>>; LANES],
 }
 
 impl Thread {
-    fn new(waiting: Receiver<Box<dyn Job>>, idle: Arc<AtomicUsize>) -> Self {
-        Self {
-            waiting,
-            idle,
-            lanes: Box::new([const { Lane::idle() }; LANES]),
-            jobs: [const { None }; LANES],
-        }
-    }
-
-    /// Fills the lanes that are free, and hashes for a moment. Waits where there is nothing to do.
-    fn turn(&mut self) -> Result<(), RecvError> {
-        if self.jobs.iter().all(Option::is_none) {
-            self.idle.fetch_add(1, Ordering::Relaxed);
-            let job = self.waiting.recv();
-            self.idle.fetch_sub(1, Ordering::Relaxed);
-            self.step(0, job?, |job| job.begin());
+    /// Fills the lanes that are free, and hashes for a moment. Waits where there is nothing to do; whether there may be more.
+    fn turn(&mut self) -> bool {
+        if self.taken.iter().all(Option::is_none) {
+            let Some(taken) = self.queue.next() else { return false };
+            self.step(0, taken, |job| job.begin());
         }
         for lane in 0..LANES {
-            while self.jobs[lane].is_none() && self.waiting.len() > self.idle.load(Ordering::Relaxed) {
-                let Ok(job) = self.waiting.try_recv() else { break };
-                self.step(lane, job, |job| job.begin());
+            while self.taken[lane].is_none()
+                && let Some(taken) = self.queue.next_waiting()
+            {
+                self.step(lane, taken, |job| job.begin());
             }
         }
         advance(self.lanes.as_mut_slice(), ROUNDS);
         for lane in 0..LANES {
             if let Some(hash) = self.lanes[lane].finish() {
-                if let Some(job) = self.jobs[lane].take() {
-                    self.step(lane, job, |job| job.go_on(hash));
+                if let Some(taken) = self.taken[lane].take() {
+                    self.step(lane, taken, |job| job.go_on(hash));
                 }
-            } else if self.jobs[lane].take_if(|job| !job.is_wanted()).is_some() {
+            } else if self.taken[lane].take_if(|taken| !taken.job.is_wanted()).is_some() {
                 self.lanes[lane].clear();
             }
         }
-        Ok(())
+        true
     }
 
     /// Leaves the lane to the job if it has something to hash. Whoever waits for a job that panics learns of it, as its
@@ -127,12 +119,12 @@ impl Thread {
     fn step(
         &mut self,
         lane: usize,
-        mut job: Box<dyn Job>,
+        mut taken: Taken<Box<dyn Job>>,
         next: impl FnOnce(&mut Box<dyn Job>) -> Option<Raw>,
     ) {
-        if let Ok(Some(Raw { cost, salt, key })) = catch_unwind(AssertUnwindSafe(|| next(&mut job))) {
+        if let Ok(Some(Raw { cost, salt, key })) = catch_unwind(AssertUnwindSafe(|| next(&mut taken.job))) {
             self.lanes[lane].begin(cost, &salt, &key);
-            self.jobs[lane] = Some(job);
+            self.taken[lane] = Some(taken);
         }
     }
 }

@@ -13,8 +13,13 @@ use roster_domain_testkit::contract::TokenPorts;
 use roster_domain_testkit::{hasher_contract, tokens_contract};
 
 fn hasher() -> Ready<(Arc<dyn PasswordHasher>, ())> {
-    let config =
-        HasherConfig { cost: 4, queue: 64, deadline: Duration::from_mins(1), threads: NonZero::<usize>::MIN };
+    let config = HasherConfig {
+        cost: 4,
+        dearest: 4,
+        queue: 64,
+        deadline: Duration::from_mins(1),
+        threads: NonZero::<usize>::MIN,
+    };
     ready((Arc::new(BcryptHasher::start(config).unwrap()), ()))
 }
 

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use roster_adapter_crypto::{BcryptHasher, HasherConfig, StartError};
-use roster_domain::ports::{HashError, PasswordHasher, Verdict};
+use roster_domain::ports::{Asker, HashError, PasswordHasher, StillWanted, Verdict};
 use roster_domain::values::{Password, PasswordHash};
 use roster_domain_testkit::fixtures::asker;
 use rstest::rstest;
 
-const CONFIG: HasherConfig =
-    HasherConfig { cost: 4, queue: 16, deadline: Duration::from_mins(1), threads: NonZero::<usize>::MIN };
+const CONFIG: HasherConfig = HasherConfig {
+    cost: 4,
+    dearest: 4,
+    queue: 16,
+    deadline: Duration::from_mins(1),
+    threads: NonZero::<usize>::MIN,
+};
 
 fn password(text: &str) -> Password {
     Password::parse(text.to_owned()).unwrap()
@@ -71,6 +76,24 @@ async fn a_hash_of_another_cost_is_outdated_and_todays_comes_with_the_verdict() 
     };
     assert!(new.expose().starts_with("$2b$04$"));
     assert_eq!(hasher.verify(password("secret"), Some(new), asker()).await.unwrap(), Verdict::Match);
+}
+
+#[tokio::test]
+async fn of_a_lower_cost_new_hashes_are_made_and_older_ones_still_match() {
+    let dearer = BcryptHasher::start(HasherConfig { cost: 6, ..CONFIG }).unwrap();
+    let hasher = BcryptHasher::start(HasherConfig { dearest: 6, ..CONFIG }).unwrap();
+    let hash = dearer.hash(password("secret"), asker()).await.unwrap();
+    let verdict = hasher.verify(password("secret"), Some(hash.clone()), asker()).await.unwrap();
+    assert!(matches!(verdict, Verdict::MatchOutdated(new) if new.expose().starts_with("$2b$04$")));
+    assert_eq!(hasher.verify(password("other"), Some(hash), asker()).await.unwrap(), Verdict::Mismatch);
+}
+
+#[tokio::test]
+async fn what_is_not_wanted_any_more_is_not_hashed() {
+    let hasher = BcryptHasher::start(CONFIG).unwrap();
+    let asker = Asker { still_wanted: StillWanted::as_long_as(|| false), ..asker() };
+    let refused = hasher.verify(password("secret"), None, asker).await;
+    assert!(matches!(refused, Err(HashError::NotWanted)));
 }
 
 /// A hash of cost 4 takes a millisecond, and one of 16 thousands of times as long.

@@ -4,7 +4,7 @@
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, RawBsonRef, RawDocument, doc};
-use roster_domain::entities::{Change, NewUser, Session, TrashEntry, User};
+use roster_domain::entities::{Change, LogIns, NewUser, Session, TrashEntry, User};
 use roster_domain::values::{
     Checksum, Email, Epoch, ImageKey, ImageRef, OriginalImage, OwnImage, PasswordHash, ProfileImage, Reason,
     Role, SessionId, StoreName, Timestamp, TokenFingerprint, TrashEntryId, UserId, Username,
@@ -123,6 +123,19 @@ pub(crate) fn password_hash(document: &RawDocument) -> PasswordHash {
         _ => String::new(),
     };
     PasswordHash::new(text)
+}
+
+/// What is kept of the log-ins to an account.
+pub(crate) fn log_ins(document: &RawDocument) -> LogIns {
+    let Some(kept) = roster(document).and_then(|roster| subdocument(roster, "log_ins")) else {
+        return LogIns::default();
+    };
+    let clients = kept.get_array("clients").ok().into_iter().flatten();
+    LogIns {
+        failures: u32::try_from(number(kept, "failures").unwrap_or(0).max(0)).unwrap_or(u32::MAX),
+        stranger_failed_at: timestamp(kept, "stranger_failed_at"),
+        clients: clients.filter_map(|client| client.ok()?.as_str()?.parse().ok()).collect(),
+    }
 }
 
 pub(crate) fn sessions(document: &RawDocument) -> Vec<Session> {

@@ -1,9 +1,10 @@
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
-use roster_domain::entities::{Change, Edit, MAX_SESSIONS, NewUser, Page, User};
+use mongodb::options::ReturnDocument;
+use roster_domain::entities::{Change, Edit, MAX_CLIENTS, MAX_SESSIONS, NewUser, Page, User};
 use roster_domain::ports::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, OpenSession, RemoveImageError, SessionState,
-    SetImageError, Unavailable, UserQuery, Users,
+    Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, OpenSession, RemoveImageError,
+    SessionState, SetImageError, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{Email, Epoch, OwnImage, SessionId, UserId, Username};
 
@@ -59,35 +60,91 @@ impl Users for MongoStore {
 
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, Unavailable> {
         let filter = doc! { "roster.email_key": email.key(), "is_deleted": false };
-        let found = self.server.find_one(filter, doc! { "password": 1, "roster.epoch": 1 }).await?;
+        let found = self
+            .server
+            .find_one(filter, doc! { "password": 1, "roster.epoch": 1, "roster.log_ins": 1 })
+            .await?;
         Ok(found.and_then(|found| {
             Some(Credentials {
                 user_id: document::user_id(&found)?,
                 password_hash: document::password_hash(&found),
                 epoch: document::epoch(&found),
+                log_ins: document::log_ins(&found),
             })
         }))
     }
 
-    async fn open_session(&self, open: &OpenSession, _change: &Change) -> Result<bool, Unavailable> {
+    async fn open_session(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable> {
         let mut filter = live(open.user_id);
         filter.insert("roster.epoch", epoch_filter(open.epoch));
-        #[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "it is 16")]
-        let last = -(MAX_SESSIONS as i32);
-        let session = document::stored_session(&open.session);
-        let update = doc! { "$push": { "roster.sessions": { "$each": [session], "$slice": last } } };
+        #[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "both are 16")]
+        let (sessions, clients) = (MAX_SESSIONS as i32, MAX_CLIENTS as i32);
+        let session = literal(document::stored_session(&open.session));
+        let before = doc! { "$ifNull": ["$roster.sessions", []] };
+        let mut set = doc! {
+            "roster.sessions": { "$slice": [{ "$concatArrays": [before, [session]] }, -sessions] },
+            "roster.log_ins.failures": 0,
+            "roster.log_ins.stranger_failed_at": "$$REMOVE",
+        };
+        if let Some(address) = change.request.client {
+            let client = literal(address.client().to_string());
+            let before = doc! { "$ifNull": ["$roster.log_ins.clients", []] };
+            let others =
+                doc! { "$filter": { "input": before, "cond": { "$ne": ["$$this", client.clone()] } } };
+            let all = doc! { "$concatArrays": [[client], others] };
+            set.insert("roster.log_ins.clients", doc! { "$slice": [all, clients] });
+        }
 
         if let Some(rehash) = &open.rehash {
             let mut filter = filter.clone();
             let old = rehash.old.expose();
             filter.insert("password", doc! { "$in": [document::password(&rehash.old), old] });
-            let mut update = update.clone();
-            update.insert("$set", doc! { "password": document::password(&rehash.new) });
-            if self.server.change(filter, update, doc! { "_id": 1 }).await?.is_some() {
+            let mut set = set.clone();
+            set.insert("password", literal(document::password(&rehash.new)));
+            if self.server.change(filter, vec![doc! { "$set": set }], doc! { "_id": 1 }).await?.is_some() {
                 return Ok(true);
             }
         }
-        Ok(self.server.change(filter, update, doc! { "_id": 1 }).await?.is_some())
+        Ok(self.server.change(filter, vec![doc! { "$set": set }], doc! { "_id": 1 }).await?.is_some())
+    }
+
+    async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable> {
+        // The FastAPI service told nobody what its hashes cost. Whoever set it up once had one cost at a time.
+        let mut dearest = cost;
+        for direction in [1, -1] {
+            let find = crate::server::Find {
+                filter: doc! {},
+                projection: doc! { "password": 1 },
+                sort: doc! { "_id": direction },
+                skip: 0,
+                limit: 1,
+                index: None,
+            };
+            let found = self.server.find(find, crate::server::DEADLINE).await?;
+            let costs = found.iter().filter_map(|found| document::password_hash(found).bcrypt_cost());
+            dearest = costs.fold(dearest, u32::max);
+        }
+        let meta = self.server.meta.clone();
+        let raise = async move {
+            meta.find_one_and_update(
+                doc! { "_id": "dearest_hash" },
+                doc! { "$max": { "cost": i64::from(dearest) } },
+            )
+            .upsert(true)
+            .return_document(ReturnDocument::After)
+            .await
+        };
+        let kept = self.server.run(raise).await?.and_then(|kept| kept.get_i64("cost").ok());
+        Ok(kept.and_then(|kept| u32::try_from(kept).ok()).unwrap_or(dearest))
+    }
+
+    async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {
+        let mut update = doc! { "$inc": { "roster.log_ins.failures": 1 } };
+        if failed.by_stranger {
+            update.insert("$max", doc! { "roster.log_ins.stranger_failed_at": document::date(change.at) });
+        }
+        self.server.change(live(failed.user_id), update, doc! { "_id": 1 }).await?;
+        Ok(())
     }
 
     async fn session(

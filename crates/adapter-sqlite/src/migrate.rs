@@ -12,6 +12,7 @@ const MIGRATIONS: &[Step] = &[
     // Names are compared by simple case folding.
     Step::Keys,
     Step::Sql(include_str!("../migrations/0005_image_checksums.sql")),
+    Step::Sql(include_str!("../migrations/0006_log_ins.sql")),
 ];
 
 /// What brings a database from one version to the next.

@@ -1,6 +1,6 @@
 //! Between rows and the domain's types. What a row holds is rehydrated, never refused for its content.
 
-use roster_domain::entities::User;
+use roster_domain::entities::{LogIns, User};
 use roster_domain::values::{
     Checksum, Email, Epoch, ImageKey, ImageRef, OriginalImage, OwnImage, PasswordHash, ProfileImage, Role,
     StoreName, Timestamp, UserId, Username,
@@ -50,6 +50,27 @@ pub(crate) fn password_hash(row: &Row<'_>, column: usize) -> rusqlite::Result<Pa
 }
 
 /// The image whose store is in `column` and whose key is in the one after.
+/// The log-ins of a user, in three columns from that one on, which are all NULL where there is no row.
+pub(crate) fn log_ins(row: &Row<'_>, column: usize) -> rusqlite::Result<LogIns> {
+    let failures: Option<i64> = row.get(column)?;
+    let stranger_failed_at: Option<i64> = row.get(column + 1)?;
+    let clients: Option<String> = row.get(column + 2)?;
+    Ok(LogIns {
+        failures: u32::try_from(failures.unwrap_or(0)).unwrap_or(u32::MAX),
+        stranger_failed_at: stranger_failed_at.map(Timestamp::from_millis),
+        clients: clients
+            .iter()
+            .flat_map(|clients| clients.split(' '))
+            .filter_map(|text| text.parse().ok())
+            .collect(),
+    })
+}
+
+/// The clients that logged in, as one column holds them.
+pub(crate) fn clients(log_ins: &LogIns) -> String {
+    log_ins.clients.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) fn image(row: &Row<'_>, column: usize) -> rusqlite::Result<ImageRef> {
     let store = StoreName::new(row.get_ref(column)?.as_str()?);
     let key = ImageKey::parse(row.get_ref(column + 1)?.as_str()?).map_err(|error| {

@@ -5,8 +5,8 @@ pub(crate) use write::taken_name;
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Edit, NewUser, Page, User};
 use roster_domain::ports::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, OpenSession, RemoveImageError, SessionState,
-    SetImageError, Unavailable, UserQuery, Users,
+    Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, OpenSession, RemoveImageError,
+    SessionState, SetImageError, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{Email, Epoch, OwnImage, SessionId, TokenFingerprint, UserId, Username};
 use rusqlite::Connection;
@@ -26,7 +26,8 @@ pub(crate) const CALLER: &str = concat!(
      FROM live_users WHERE id = ?1",
 );
 
-pub(crate) const CREDENTIALS: &str = "SELECT id, password_hash, epoch FROM live_users WHERE email_key = ?1";
+pub(crate) const CREDENTIALS: &str = "SELECT id, password_hash, epoch, failures, stranger_failed_at, clients
+     FROM live_users LEFT JOIN log_ins ON user_id = id WHERE email_key = ?1";
 
 pub(crate) const SESSION: &str = "SELECT epoch,
          (SELECT refresh_token FROM sessions WHERE user_id = live_users.id AND sessions.id = ?2)
@@ -78,14 +79,24 @@ impl Users for SqliteStore {
                     user_id: rows::user_id(row, 0)?,
                     password_hash: rows::password_hash(row, 1)?,
                     epoch: rows::epoch(row, 2)?,
+                    log_ins: rows::log_ins(row, 3)?,
                 })
             })
         })
     }
 
-    async fn open_session(&self, open: &OpenSession, _change: &Change) -> Result<bool, Unavailable> {
-        let open = open.clone();
-        self.writer.run(move |connection| Ok(write::start_session(connection, &open)?)).await
+    async fn open_session(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable> {
+        let (open, change) = (open.clone(), *change);
+        self.writer.run(move |connection| Ok(write::start_session(connection, &open, &change)?)).await
+    }
+
+    async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable> {
+        self.writer.run(move |connection| Ok(write::remember_cost(connection, cost)?)).await
+    }
+
+    async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {
+        let (failed, at) = (*failed, change.at);
+        self.writer.run(move |connection| Ok(write::count_failed_log_in(connection, failed, at)?)).await
     }
 
     async fn session(

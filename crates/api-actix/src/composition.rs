@@ -81,6 +81,9 @@ pub enum CompositionError {
         #[source]
         source: std::io::Error,
     },
+    /// The database did not answer once it was open.
+    #[error("can't read the database of DATABASE_URL")]
+    Store(#[source] Unavailable),
     /// The folder that `IMAGES_URL` names.
     #[error("can't open the image folder of IMAGES_URL")]
     Images(#[source] roster_adapter_fs::OpenError),
@@ -116,8 +119,10 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         SecretKey::Given(key) => (key.clone(), None),
         SecretKey::KeptIn(folder) => secret_key::load_or_make(folder).map(|(key, file)| (key, Some(file)))?,
     };
+    let dearest = users.dearest_hash(settings.bcrypt_cost).await.map_err(CompositionError::Store)?;
     let hasher = BcryptHasher::start(HasherConfig {
         cost: settings.bcrypt_cost,
+        dearest,
         queue: settings.hash_queue,
         deadline: settings.hash_deadline,
         threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
@@ -146,6 +151,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         admin_sign_up: settings.admin_sign_up,
         trash_retention: settings.trash_retention,
         public_images: settings.public_images,
+        limits: settings.limits,
     };
     Ok(Composition {
         roster: Arc::new(Roster::new(ports, rules)),

@@ -8,9 +8,9 @@ use metrics::{Counter, counter, histogram};
 use roster_domain::Ports;
 use roster_domain::entities::{Change, Edit, NewUser, Page, TrashEntry, User};
 use roster_domain::ports::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, ImageRemovals, ImageStore, OpenSession,
-    PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState, SetImageError, Spool,
-    StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
+    Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, ImageRemovals, ImageStore,
+    OpenSession, PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState, SetImageError,
+    Spool, StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{
     Email, ImageKey, ImageRef, OriginalImage, OwnImage, PageRequest, Reason, SessionId, StoreName, Timestamp,
@@ -209,6 +209,14 @@ impl Users for Observed<dyn Users> {
             Some(written(*opened))
         })
         .await
+    }
+
+    async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {
+        self.write(("users", "log_in_failed"), self.port.log_in_failed(failed, change)).await
+    }
+
+    async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable> {
+        self.write(("users", "dearest_hash"), self.port.dearest_hash(cost)).await
     }
 
     async fn session(

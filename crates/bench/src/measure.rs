@@ -132,6 +132,7 @@ impl Run<'_> {
             ("IMAGES_URL", format!("file://{}", self.folder.join("images").display())),
             ("SECRET_KEY", SECRET_KEY.to_owned()),
             ("ADMIN_SIGNUP", "closed".to_owned()),
+            ("RATE_LIMITS", "off".to_owned()),
             ("BCRYPT_COST", bcrypt_cost.to_string()),
             ("LOG_FORMAT", "json".to_owned()),
             ("TMPDIR", std::env::temp_dir().display().to_string()),

@@ -176,7 +176,7 @@ pub fn client(address: &str) -> Client {
 /// For whom a password is hashed, of whom nothing matters.
 #[must_use]
 pub fn asker() -> Asker {
-    Asker { client: Some(client("192.0.2.1")), account: email("ann@example.com") }
+    request().asker(email("ann@example.com"))
 }
 
 /// A trash entry to be, with an id of its own.

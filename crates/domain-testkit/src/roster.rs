@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roster_domain::values::ImageFormat;
-use roster_domain::{AdminSignUp, Ports, Roster, Rules};
+use roster_domain::{AdminSignUp, Ports, RateLimits, Roster, Rules};
 
 use crate::fakes::{AcceptingProcessor, CountingIds, ManualClock, PlainHasher, PlainTokens};
 use crate::fixtures::START;
@@ -44,7 +44,12 @@ impl RosterBuilder {
     #[must_use]
     pub fn new() -> Self {
         let trash_retention = Duration::from_hours(30 * 24);
-        let rules = Rules { admin_sign_up: AdminSignUp::Open, trash_retention, public_images: false };
+        let rules = Rules {
+            admin_sign_up: AdminSignUp::Open,
+            trash_retention,
+            public_images: false,
+            limits: RateLimits::default(),
+        };
         Self { rules, s3_images: false }
     }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::ports::Asker;
+use crate::ports::{Asker, StillWanted};
 use crate::values::{
-    ClientAddress, Email, Epoch, PasswordHash, ProfileImage, Reason, RequestId, Role, SessionId, Timestamp,
-    TokenFingerprint, TrashEntryId, UserId, Username,
+    Client, ClientAddress, Email, Epoch, PasswordHash, ProfileImage, Reason, RequestId, Role, SessionId,
+    Timestamp, TokenFingerprint, TrashEntryId, UserId, Username,
 };
 
 /// A live user, as it is shown. Hash, sessions and epoch are not part of it: who needs them asks for them.
@@ -82,6 +82,41 @@ pub struct Session {
 /// How many sessions a user has at most; with one more, the oldest ends.
 pub const MAX_SESSIONS: usize = 16;
 
+/// How many clients are remembered that logged in to an account.
+pub const MAX_CLIENTS: usize = 16;
+
+/// What is kept of the log-ins to one account: how many failed, and who succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogIns {
+    /// How many failed in a row.
+    pub failures: u32,
+    /// When a client last failed in this row that isn't one of `clients`.
+    pub stranger_failed_at: Option<Timestamp>,
+    /// The last clients that logged in, newest first, each once, [`MAX_CLIENTS`] at most.
+    pub clients: Vec<Client>,
+}
+
+impl LogIns {
+    /// One that succeeded: it ends the row.
+    pub fn succeeded(&mut self, client: Option<Client>) {
+        self.failures = 0;
+        self.stranger_failed_at = None;
+        if let Some(client) = client {
+            self.clients.retain(|known| *known != client);
+            self.clients.insert(0, client);
+            self.clients.truncate(MAX_CLIENTS);
+        }
+    }
+
+    /// One that failed.
+    pub fn failed(&mut self, by_stranger: bool, at: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        if by_stranger {
+            self.stranger_failed_at = self.stranger_failed_at.max(Some(at));
+        }
+    }
+}
+
 /// A request and where it comes from; or a run of a job or a command, which are Roster's own.
 ///
 /// It is shown as its id, by which the log tells all that belongs to it.
@@ -109,7 +144,8 @@ impl Request {
     /// For whom a password is hashed in it.
     #[must_use]
     pub fn asker(self, account: Email) -> Asker {
-        Asker { client: self.client.map(ClientAddress::client), account }
+        let client = self.client.map(ClientAddress::client);
+        Asker { client, account, still_wanted: StillWanted::always() }
     }
 }
 

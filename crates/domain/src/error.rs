@@ -70,15 +70,17 @@ pub enum Error {
     /// No such store of images is configured.
     #[error("the image store is not configured")]
     NoImageStore,
-    /// This client, or this user, has asked for too much: later, perhaps.
-    #[error("too many requests of one client or user")]
-    TooManyRequests {
-        /// After how long it may ask again.
-        retry_after: Duration,
-    },
     /// Too much is waiting: later, perhaps.
     #[error("too many requests wait")]
     Overloaded,
+    /// Too many of these from this client or user, or for this account.
+    #[error("too many requests")]
+    RateLimited {
+        /// Which limit: the setting's name, or `UPLOADS_PER_USER`.
+        limit: &'static str,
+        /// When the next one is let in.
+        retry_after: Duration,
+    },
     /// A store did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -116,10 +118,15 @@ impl From<HashError> for Error {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Overloaded => Self::Overloaded,
+            // Whoever makes it so knows why, and says that.
+            HashError::NotWanted => Self::Overloaded,
             HashError::Failed(source) => Self::Internal(source),
         }
     }
 }
+
+/// The limit of what one user may spool at once, which no setting changes.
+const UPLOADS_PER_USER: &str = "UPLOADS_PER_USER";
 
 /// After how long a user whose uploads take too much room may try again: about as long as one takes.
 const ROOM_AFTER: Duration = Duration::from_secs(5);
@@ -128,7 +135,7 @@ impl From<NoRoom> for Error {
     fn from(error: NoRoom) -> Self {
         match error {
             NoRoom::ForAll => Self::Overloaded,
-            NoRoom::ForUser => Self::TooManyRequests { retry_after: ROOM_AFTER },
+            NoRoom::ForUser => Self::RateLimited { limit: UPLOADS_PER_USER, retry_after: ROOM_AFTER },
         }
     }
 }

@@ -17,6 +17,7 @@
 mod chain;
 pub mod entities;
 mod error;
+mod limits;
 pub mod ports;
 mod room;
 pub mod use_cases;
@@ -24,6 +25,7 @@ pub mod values;
 
 pub use chain::Chain;
 pub use error::{Damage, Error};
+pub use limits::{Rate, RateLimits};
 pub use use_cases::{
     AdminSignUp, BulkDeletion, PURGE_BATCH, Ports, Roster, Rules, SignUp, TokenPair, UploadTarget,
 };

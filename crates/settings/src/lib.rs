@@ -10,6 +10,7 @@ mod bucket;
 mod environment;
 mod error;
 mod host;
+mod limits;
 mod location;
 mod migration;
 mod origins;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use roster_domain::AdminSignUp;
+use roster_domain::{AdminSignUp, RateLimits};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::environment::Environment;
@@ -63,6 +64,10 @@ pub const VARIABLES: &[&str] = &[
     "BCRYPT_COST",
     "HASH_QUEUE",
     "HASH_DEADLINE_SECONDS",
+    "RATE_LIMITS",
+    "LOGIN_FAILURES_PER_CLIENT",
+    "LOGIN_FAILURES_PER_ACCOUNT",
+    "SIGNUPS_PER_CLIENT",
     "IMAGE_MEMORY_MB",
     "UPLOAD_SPOOL_MB",
     "TRASH_RETENTION_DAYS",
@@ -104,6 +109,8 @@ pub struct Settings {
     pub hash_queue: usize,
     /// For how long they may wait.
     pub hash_deadline: Duration,
+    /// Who may ask how often.
+    pub limits: RateLimits,
     /// How many bytes all uploads that are being decoded may take together.
     pub image_memory: u64,
     /// How many bytes all uploads that are not stored yet may take on disk together.
@@ -258,8 +265,9 @@ impl Settings {
         let secret_key = SecretKey::of(reader.secret("SECRET_KEY")?, &database)?;
         reader.choice("ALGORITHM", "HS256", &[("HS256", ())])?;
         let secret_key_previous = reader.secret("SECRET_KEY_PREVIOUS")?;
-        let admin_sign_up = reader.optional_choice(
+        let admin_sign_up = reader.choice(
             "ADMIN_SIGNUP",
+            "bootstrap",
             &[
                 ("open", AdminSignUp::Open),
                 ("bootstrap", AdminSignUp::Bootstrap),
@@ -271,6 +279,7 @@ impl Settings {
         let bcrypt_cost = reader.number("BCRYPT_COST", 12, 4..=16)?;
         let hash_queue = reader.number("HASH_QUEUE", 128, 1..=100_000)?;
         let hash_deadline = reader.number("HASH_DEADLINE_SECONDS", 20, 1..=300)?;
+        let limits = limits::read(&reader)?;
         let image_memory = reader.number("IMAGE_MEMORY_MB", 96, 32..=65_536)?;
         let upload_spool = reader.number("UPLOAD_SPOOL_MB", 256, 20..=1_048_576)?;
         let trash_retention_days = reader.number("TRASH_RETENTION_DAYS", 30, 1..=36_500)?;
@@ -282,7 +291,7 @@ impl Settings {
         })?;
         let log = LogSettings::read(&reader)?;
         if !host.is_loopback() {
-            check_reachable(&host, &secret_key, admin_sign_up)?;
+            check_reachable(&host, &secret_key)?;
         }
         Ok(Self {
             host,
@@ -293,12 +302,13 @@ impl Settings {
             public_images,
             secret_key,
             secret_key_previous,
-            admin_sign_up: admin_sign_up.unwrap_or(AdminSignUp::Open),
+            admin_sign_up,
             cors_origins,
             trusted_proxies,
             bcrypt_cost,
             hash_queue: usize::try_from(hash_queue).unwrap_or(usize::MAX),
             hash_deadline: Duration::from_secs(hash_deadline.into()),
+            limits,
             image_memory: u64::from(image_memory) << 20,
             upload_spool: u64::from(upload_spool) << 20,
             trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
@@ -310,24 +320,13 @@ impl Settings {
 }
 
 /// What must hold where others can reach the service. The key that is made where none is set is as good as any.
-fn check_reachable(
-    host: &Host,
-    secret_key: &SecretKey,
-    admin_sign_up: Option<AdminSignUp>,
-) -> Result<(), SettingsError> {
+fn check_reachable(host: &Host, secret_key: &SecretKey) -> Result<(), SettingsError> {
     if let Some(weakness) = secret_key.weakness() {
         let fault = Fault::new(
             format!("{weakness}, which is unsafe where others can reach the service (HOST is {host})"),
             format!("give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"),
         );
         return Err(SettingsError::variable("SECRET_KEY", fault));
-    }
-    if admin_sign_up.is_none() {
-        let fault = Fault::new(
-            format!("is not set, which is unsafe where others can reach the service (HOST is {host})"),
-            "give bootstrap (open until there is an admin), closed, or open (anybody may become an admin)",
-        );
-        return Err(SettingsError::variable("ADMIN_SIGNUP", fault));
     }
     Ok(())
 }

@@ -2,6 +2,8 @@ use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use roster_domain::Rate;
+
 use super::*;
 
 const GOOD_KEY: &str = "kR7-vq9ZpX2mWcL4tYh8bN6sD3fGj1aE";
@@ -24,7 +26,14 @@ fn without_variables_the_defaults_hold() {
     );
     assert!(matches!(&settings.secret_key, SecretKey::KeptIn(folder) if folder == Path::new("data")));
     assert!(settings.secret_key_previous.is_none());
-    assert_eq!(settings.admin_sign_up, AdminSignUp::Open);
+    assert_eq!(settings.admin_sign_up, AdminSignUp::Bootstrap);
+    assert!(settings.trusted_proxies.is_empty());
+    let limits = RateLimits {
+        log_in_failures_per_client: Some(Rate { at_once: 20, every: Duration::from_secs(6) }),
+        log_in_failures_per_account: Some(100),
+        sign_ups_per_client: Some(Rate { at_once: 60, every: Duration::from_mins(1) }),
+    };
+    assert_eq!(settings.limits, limits);
     assert!(settings.cors_origins.is_empty());
     assert_eq!(settings.bcrypt_cost, 12);
     assert_eq!(settings.hash_queue, 128);
@@ -46,7 +55,11 @@ fn every_variable_sets_its_setting() {
         ("SECRET_KEY", GOOD_KEY),
         ("ALGORITHM", "HS256"),
         ("SECRET_KEY_PREVIOUS", " old "),
-        ("ADMIN_SIGNUP", "bootstrap"),
+        ("ADMIN_SIGNUP", "open"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("LOGIN_FAILURES_PER_CLIENT", "3,60"),
+        ("LOGIN_FAILURES_PER_ACCOUNT", "off"),
+        ("SIGNUPS_PER_CLIENT", "2,3600"),
         ("CORS_ORIGINS", "https://a.example"),
         ("BCRYPT_COST", "4"),
         ("HASH_QUEUE", "7"),
@@ -66,7 +79,15 @@ fn every_variable_sets_its_setting() {
     assert!(matches!(&settings.images, Images::Folder { folder, .. } if folder == Path::new("/srv/images")));
     assert!(matches!(settings.secret_key, SecretKey::Given(key) if key.expose_secret() == GOOD_KEY));
     assert_eq!(settings.secret_key_previous.unwrap().expose_secret(), " old ");
-    assert_eq!(settings.admin_sign_up, AdminSignUp::Bootstrap);
+    assert_eq!(settings.admin_sign_up, AdminSignUp::Open);
+    assert_eq!(settings.trusted_proxies.len(), 1);
+    let second = Duration::from_secs(1);
+    let limits = RateLimits {
+        log_in_failures_per_client: Some(Rate { at_once: 3, every: second }),
+        log_in_failures_per_account: None,
+        sign_ups_per_client: Some(Rate { at_once: 2, every: second }),
+    };
+    assert_eq!(settings.limits, limits);
     assert_eq!(settings.cors_origins, ["https://a.example"]);
     assert_eq!(settings.bcrypt_cost, 4);
     assert_eq!(settings.hash_queue, 7);
@@ -103,6 +124,12 @@ fn an_empty_variable_is_not_set() {
 #[case("ADMIN_SIGNUP", "yes")]
 #[case("CORS_ORIGINS", "*")]
 #[case("CORS_ORIGINS", "https://a.example/")]
+#[case("TRUSTED_PROXIES", "proxy")]
+#[case("TRUSTED_PROXIES", "0.0.0.0/0")]
+#[case("RATE_LIMITS", "some")]
+#[case("LOGIN_FAILURES_PER_CLIENT", "20")]
+#[case("LOGIN_FAILURES_PER_ACCOUNT", "none")]
+#[case("SIGNUPS_PER_CLIENT", "0,0")]
 #[case("BCRYPT_COST", "3")]
 #[case("BCRYPT_COST", "17")]
 #[case("BCRYPT_COST", "12.5")]
@@ -162,9 +189,17 @@ fn a_key_that_is_made_will_do_everywhere() {
 }
 
 #[test]
-fn who_may_become_an_admin_has_to_be_said_where_others_can_reach_it() {
-    let line = read(&[("HOST", "0.0.0.0"), ("SECRET_KEY", GOOD_KEY)]).unwrap_err().to_string();
-    assert!(line.starts_with("ADMIN_SIGNUP is not set"), "{line}");
+fn only_the_first_admin_needs_nobody_wherever_it_listens() {
+    for host in ["127.0.0.1", "0.0.0.0", "roster.example.com"] {
+        let settings = read(&[("HOST", host), ("SECRET_KEY", GOOD_KEY)]).unwrap();
+        assert_eq!(settings.admin_sign_up, AdminSignUp::Bootstrap);
+    }
+}
+
+#[test]
+fn rate_limits_are_turned_off_together() {
+    let variables = [("RATE_LIMITS", "off"), ("LOGIN_FAILURES_PER_CLIENT", "3,60")];
+    assert_eq!(read(&variables).unwrap().limits, RateLimits::default());
 }
 
 #[test]

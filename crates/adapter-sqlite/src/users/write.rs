@@ -1,13 +1,17 @@
 //! What changes a user, each within a transaction of the writer's.
 
 use roster_domain::entities::{Change, Edit, MAX_SESSIONS, NewUser, User};
-use roster_domain::ports::{CreateError, EditError, OpenSession, Rehash, RemoveImageError, SetImageError};
-use roster_domain::values::{Email, Epoch, OwnImage, ProfileImage, UserId, Username};
+use roster_domain::ports::{
+    CreateError, EditError, FailedLogIn, OpenSession, Rehash, RemoveImageError, SetImageError,
+};
+use roster_domain::values::{
+    ClientAddress, Email, Epoch, OwnImage, ProfileImage, Timestamp, UserId, Username,
+};
 use rusqlite::Connection;
 
 use super::live_user;
 use crate::fault::Failure;
-use crate::rows::{self, execute, exists, saturate};
+use crate::rows::{self, execute, exists, first, saturate};
 use crate::{rank, removals};
 
 pub(super) fn insert(
@@ -115,7 +119,11 @@ pub(crate) fn taken_name(
     Err(error)
 }
 
-pub(super) fn start_session(connection: &Connection, open: &OpenSession) -> rusqlite::Result<bool> {
+pub(super) fn start_session(
+    connection: &Connection,
+    open: &OpenSession,
+    change: &Change,
+) -> rusqlite::Result<bool> {
     let user = open.user_id.as_bytes();
     let is_current = exists(
         connection,
@@ -150,7 +158,44 @@ pub(super) fn start_session(connection: &Connection, open: &OpenSession) -> rusq
          )",
         (user, saturate(MAX_SESSIONS)),
     )?;
+    let mut log_ins = first(
+        connection,
+        "SELECT failures, stranger_failed_at, clients FROM log_ins WHERE user_id = ?1",
+        [user],
+        |row| rows::log_ins(row, 0),
+    )?
+    .unwrap_or_default();
+    log_ins.succeeded(change.request.client.map(ClientAddress::client));
+    execute(
+        connection,
+        "INSERT INTO log_ins (user_id, failures, stranger_failed_at, clients) VALUES (?1, 0, NULL, ?2)
+         ON CONFLICT DO UPDATE SET failures = 0, stranger_failed_at = NULL, clients = excluded.clients",
+        (user, rows::clients(&log_ins)),
+    )?;
     Ok(true)
+}
+
+pub(super) fn remember_cost(connection: &Connection, cost: u32) -> rusqlite::Result<u32> {
+    execute(connection, "UPDATE summary SET dearest_hash = ?1 WHERE dearest_hash < ?1", [cost])?;
+    let dearest = first(connection, "SELECT dearest_hash FROM summary", [], |row| row.get(0))?;
+    Ok(dearest.unwrap_or(cost))
+}
+
+pub(super) fn count_failed_log_in(
+    connection: &Connection,
+    failed: FailedLogIn,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    let stranger_at = failed.by_stranger.then(|| at.as_millis());
+    execute(
+        connection,
+        "INSERT INTO log_ins (user_id, failures, stranger_failed_at) SELECT id, 1, ?2 FROM live_users WHERE id = ?1
+         ON CONFLICT DO UPDATE SET failures = failures + 1, stranger_failed_at = CASE
+             WHEN excluded.stranger_failed_at > coalesce(stranger_failed_at, excluded.stranger_failed_at - 1)
+             THEN excluded.stranger_failed_at ELSE stranger_failed_at END",
+        (failed.user_id.as_bytes(), stranger_at),
+    )?;
+    Ok(())
 }
 
 pub(super) fn replace_image(

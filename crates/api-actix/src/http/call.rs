@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use roster_domain::entities::Request;
 use roster_domain::ports::{AccessClaims, SpoolShare};
 use roster_domain::values::{AccessToken, StoreName, UserId};
-use roster_domain::{Error, Roster};
+use roster_domain::{Chain, Error, Roster};
 use roster_fastapi_body::{CollectError, Form, read_json, read_query};
 
 use super::error::Refusal;
@@ -147,6 +147,20 @@ impl Call {
         let task = use_case(Arc::clone(&self.state.roster));
         let task = self.state.tasks.spawn_on(task, &self.state.runtime);
         Ok(task.await.map_err(|panic| Error::Internal(panic.into()))??)
+    }
+
+    /// Runs a use case to its end, for which the answer doesn't wait.
+    pub(super) fn run_beside<F>(&self, use_case: impl FnOnce(Arc<Roster>) -> F)
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let (task, request) = (use_case(Arc::clone(&self.state.roster)), self.request);
+        let task = async move {
+            if let Err(error) = task.await {
+                tracing::debug!(event = "not noted", error = %Chain(&error), %request);
+            }
+        };
+        self.state.tasks.spawn_on(task, &self.state.runtime);
     }
 
     /// Whether requests are to be sent here. It looks to the end, even if the client goes.

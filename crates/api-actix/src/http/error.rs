@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
@@ -112,7 +114,7 @@ fn domain_answer(error: &Error) -> (StatusCode, &'static str) {
         Error::UnknownImageFormat => (StatusCode::BAD_REQUEST, "The file is not a JPEG or PNG image"),
         Error::DamagedImage => (StatusCode::BAD_REQUEST, "The image is incomplete or damaged"),
         Error::TooManyPixels { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The image has too many pixels"),
-        Error::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         Error::NoImageStore | Error::ImageDamaged { .. } | Error::Overloaded | Error::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
@@ -139,6 +141,11 @@ impl ResponseError for Refusal {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 response.insert_header((ACCEPT_ENCODING, HeaderValue::from_static("identity")));
             }
+            StatusCode::TOO_MANY_REQUESTS => {
+                if let Self::Domain(Error::RateLimited { retry_after, .. }) = self {
+                    response.insert_header((RETRY_AFTER, seconds(*retry_after)));
+                }
+            }
             _ => {}
         }
         match self {
@@ -146,14 +153,11 @@ impl ResponseError for Refusal {
             Self::TooLarge | Self::TooSlow | Self::NoRoom => {
                 response.force_close().json(Detail { detail: text })
             }
-            Self::Domain(Error::TooManyRequests { retry_after }) => {
-                // Whole seconds, none of them too early.
-                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-                response.insert_header((RETRY_AFTER, seconds.to_string()));
-                response.json(Limited { detail: text, code: "rate_limited" })
-            }
             Self::Domain(Error::TooManyPixels { allowed }) => {
                 response.json(Detail { detail: format!("{text}: at most {allowed} are allowed") })
+            }
+            Self::Domain(Error::RateLimited { .. }) => {
+                response.json(Limited { detail: text, code: "rate_limited" })
             }
             Self::Invalid(faults) => response.json(Detail { detail: faults }),
             Self::Domain(Error::UsernameTaken { suggestions }) if !suggestions.is_empty() => {
@@ -162,6 +166,11 @@ impl ResponseError for Refusal {
             _ => response.json(Detail { detail: text }),
         }
     }
+}
+
+/// Whole seconds, after which that time is over.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
@@ -189,6 +198,16 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn beyond_a_limit_it_is_429_that_says_when_the_next_is_let_in() {
+        let error =
+            Error::RateLimited { limit: "SIGNUPS_PER_CLIENT", retry_after: Duration::from_millis(1001) };
+        let (head, body) = answer(error.into()).await;
+        let expected = json!({ "detail": "Too many requests", "code": "rate_limited" });
+        assert_eq!((head.status().as_u16(), body), (429, expected));
+        assert_eq!(head.headers().get("retry-after").unwrap(), "2");
+    }
+
+    #[actix_web::test]
     async fn an_image_of_too_many_pixels_is_413_that_says_how_many_are_allowed() {
         let refusal = Error::TooManyPixels { allowed: 1_000 };
         let (head, body) = answer(refusal.into()).await;
@@ -200,7 +219,7 @@ mod tests {
     async fn too_many_requests_are_429_that_says_when_to_retry() {
         for (millis, seconds) in [(0, "1"), (1_000, "1"), (1_001, "2"), (60_000, "60")] {
             let retry_after = std::time::Duration::from_millis(millis);
-            let (head, body) = answer(Error::TooManyRequests { retry_after }.into()).await;
+            let (head, body) = answer(Error::RateLimited { limit: "SIGNUPS_PER_CLIENT", retry_after }.into()).await;
             let told = json!({ "detail": "Too many requests", "code": "rate_limited" });
             assert_eq!((head.status().as_u16(), body), (429, told));
             assert_eq!(head.headers().get("retry-after").unwrap(), seconds);

@@ -80,7 +80,10 @@ where
         let mut is_stopping = false;
         if let Some(state) = response.request().app_data::<web::Data<AppState>>() {
             match response.response().error() {
-                Some(error) => log_failure(&state.outages, error, endpoint.unwrap_or(UNKNOWN), id),
+                Some(error) => {
+                    count_limited(state, error);
+                    log_failure(&state.outages, error, endpoint.unwrap_or(UNKNOWN), id);
+                }
                 None if response.status().is_success() => {
                     state.outages.answered(endpoint.unwrap_or(UNKNOWN));
                 }
@@ -182,6 +185,15 @@ impl Done {
         } else {
             tracing::info!(event = "answered", method, route, status, duration_ms, user, %client, %request);
         }
+    }
+}
+
+/// Counts a request beyond a limit, where anybody wants to know.
+fn count_limited(state: &AppState, error: &actix_web::Error) {
+    if state.requests.is_some()
+        && let Some(Refusal::Domain(Error::RateLimited { limit, .. })) = error.as_error::<Refusal>()
+    {
+        metrics::limited(limit);
     }
 }
 

@@ -316,6 +316,15 @@ pub(super) enum EditConflicts {
     Taken(Refused),
 }
 
+/// Of what may be asked only so often.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "stands in the OpenAPI document alone")]
+pub(super) enum LimitRefusals {
+    /// Too many of this client, or for this account.
+    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds")))]
+    TooMany(Limited),
+}
+
 /// Of anything.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]

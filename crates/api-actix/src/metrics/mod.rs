@@ -23,7 +23,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use roster_http_server::{Config, Malformed, Meters, Patience, serve};
 use tokio::time::sleep;
 
-pub(crate) use requests::{InFlight, Requests, answered};
+pub(crate) use requests::{InFlight, Requests, answered, limited};
 
 /// The upper ends of the buckets of all times, in seconds.
 const BUCKETS: [f64; 14] =
@@ -151,6 +151,7 @@ fn describe() {
         "roster_hash_refused_total",
         "Passwords that were not hashed: too many, or for too long."
     );
+    describe_counter!("roster_rate_limited_total", "Requests beyond a rate limit: 429.");
     describe_counter!("roster_store_calls_total", "What was asked of the stores.");
     describe_histogram!(
         "roster_store_call_duration_seconds",

@@ -37,6 +37,11 @@ pub(crate) fn answered(method: Option<&Method>, route: &'static str, status: Sta
     histogram!("roster_http_request_duration_seconds", "method" => method, "route" => route).record(took);
 }
 
+/// Counts a request that was refused because of a limit, by the setting's name.
+pub(crate) fn limited(limit: &'static str) {
+    counter!("roster_rate_limited_total", "limit" => limit).increment(1);
+}
+
 /// A method by its name; all that a client may make up by one.
 fn name(method: &Method) -> &'static str {
     match *method {

@@ -23,6 +23,7 @@ mod metrics;
 mod openapi;
 mod overload;
 mod profile_image;
+mod rate_limits;
 mod restarts;
 mod s3;
 mod sessions;

@@ -95,9 +95,17 @@ async fn half_a_key_of_s3_is_refused_without_being_shown() {
 }
 
 #[tokio::test]
-async fn on_every_address_it_wants_to_be_told_who_may_become_admin() {
-    for host in ["0.0.0.0", "::"] {
-        refuses(Setup::new().set("HOST", host), "ADMIN_SIGNUP").await;
+async fn on_every_address_the_first_admin_alone_needs_nobody() {
+    for host in ["127.0.0.1", "0.0.0.0"] {
+        let app = Setup::new().set("HOST", host).unset("ADMIN_SIGNUP").start().await;
+        app.post("/api/v1/auth/admin/signup")
+            .json(&json!({"email": "ann@example.org", "username": "ann", "password": "x"}))
+            .await
+            .has(201);
+        app.post("/api/v1/auth/admin/signup")
+            .json(&json!({"email": "bob@example.org", "username": "bob", "password": "x"}))
+            .await
+            .has(401);
     }
 }
 
@@ -193,7 +201,7 @@ fn folder_with_env(text: &str) -> tempfile::TempDir {
 #[tokio::test]
 async fn settings_are_read_from_a_file() {
     let folder = folder_with_env("# a comment\nADMIN_SIGNUP=closed\nTRASH_RETENTION_DAYS=\"7\"\n");
-    let app = Setup::new().start_in(folder).await;
+    let app = Setup::new().unset("ADMIN_SIGNUP").start_in(folder).await;
     app.post("/api/v1/auth/admin/signup").json(&json!({})).await.is(401, not_authenticated());
 }
 

@@ -30,7 +30,8 @@ fn out_of_the_box_nothing_is_wrong_and_nothing_is_made() {
     for what in ["database", "images", "signing key"] {
         assert!(line(&ended, what).starts_with("good ") && line(&ended, what).contains("not there yet"));
     }
-    assert!(line(&ended, "admins").starts_with("risky "));
+    assert!(line(&ended, "admins").starts_with("good ") && line(&ended, "admins").contains("bootstrap"));
+    assert!(line(&ended, "clients").contains("TRUSTED_PROXIES"));
     ended.done();
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
@@ -64,7 +65,7 @@ fn what_does_not_work_is_told_line_by_line_and_is_exit_code_1() {
     assert!(line(&ended, "images").starts_with("wrong "), "{ended:?}");
     assert!(line(&ended, "uploads to S3").starts_with("wrong "), "{ended:?}");
     let why = ended.failed(1);
-    assert!(why.contains("3 of 7 are wrong"), "{why}");
+    assert!(why.contains("3 of 8 are wrong"), "{why}");
 }
 
 #[test]
@@ -95,8 +96,8 @@ fn a_bucket_that_is_there_is_good_and_one_that_is_not_is_wrong() {
 #[test]
 fn a_setting_that_can_not_be_right_is_exit_code_2() {
     let folder = TempDir::new().unwrap();
-    let why = check(&folder, &[("HOST", "0.0.0.0")]).failed(2);
-    assert!(why.contains("ADMIN_SIGNUP"), "{why}");
+    let why = check(&folder, &[("HOST", "0.0.0.0"), ("SECRET_KEY", "secret")]).failed(2);
+    assert!(why.contains("SECRET_KEY"), "{why}");
     let mongodb = [("DATABASE_URL", "mongodb://localhost:99999/"), ("SECRET_KEY", "a key of the tests")];
     let ended = check(&folder, &mongodb);
     assert!(line(&ended, "database").starts_with("wrong "), "{ended:?}");

@@ -42,6 +42,12 @@ macro_rules! store_contract {
                 no_session_starts_under_another_epoch_and_the_hash_stays
                 an_outdated_hash_is_replaced_with_the_log_in
                 a_hash_that_has_changed_meanwhile_is_left_alone_and_the_session_starts
+                failed_log_ins_are_counted_until_one_succeeds
+                the_dearest_hash_is_never_forgotten
+                of_many_failed_log_ins_at_once_each_is_counted
+                the_last_sixteen_clients_that_logged_in_are_known
+                log_ins_of_a_user_who_is_not_live_are_not_counted
+                another_users_log_ins_are_none_of_the_users
                 with_the_seventeenth_session_the_oldest_ends
                 of_many_log_ins_at_once_sixteen_sessions_live
                 a_refresh_beside_the_log_in_that_ends_its_session_comes_first_or_is_refused

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use roster_domain::entities::{MAX_SESSIONS, Session};
-use roster_domain::ports::{Caller, Credentials, OpenSession, Rehash, SessionState, Users};
-use roster_domain::values::{Epoch, UserId};
+use roster_domain::entities::{Change, LogIns, MAX_CLIENTS, MAX_SESSIONS, Request, Session};
+use roster_domain::ports::{Caller, Credentials, FailedLogIn, OpenSession, Rehash, SessionState, Users};
+use roster_domain::values::{ClientAddress, Epoch, UserId};
 
 use super::Stores;
 use super::support::{ROUNDS, created, delete, import, logged_in, purge, race, race_two, restore, stored};
 use super::support::{live_sessions, session_lives};
 use crate::fixtures::{
-    account, at, change, change_by, email, hash, next_user_id, open_session, session, shown, trashed,
+    account, at, change, change_at, change_by, client, email, hash, next_user_id, open_session, request,
+    session, shown, trashed,
 };
 
 async fn credentials(stores: &Stores, address: &str) -> Option<Credentials> {
@@ -20,7 +21,12 @@ async fn credentials(stores: &Stores, address: &str) -> Option<Credentials> {
 pub async fn credentials_are_those_of_the_emails_user(stores: Stores) {
     let ann = created(&stores, "ann").await;
     created(&stores, "bob").await;
-    let expected = Credentials { user_id: ann.id, password_hash: ann.password_hash, epoch: Epoch::FIRST };
+    let expected = Credentials {
+        user_id: ann.id,
+        password_hash: ann.password_hash,
+        epoch: Epoch::FIRST,
+        log_ins: LogIns::default(),
+    };
     assert_eq!(credentials(&stores, "ann@example.com").await, Some(expected));
     assert_eq!(credentials(&stores, "carol@example.com").await, None);
 }
@@ -42,6 +48,83 @@ pub async fn a_user_in_the_trash_has_no_credentials(stores: Stores) {
     assert_eq!(credentials(&stores, "ann@example.com").await.map(|found| found.user_id), Some(ann.id));
     purge(&stores, ann.id).await;
     assert_eq!(credentials(&stores, "ann@example.com").await, None);
+}
+
+/// A change by that client.
+fn change_from(address: &str) -> Change {
+    let request = Request { client: Some(ClientAddress::new(address.parse().unwrap())), ..request() };
+    Change { request, ..change() }
+}
+
+async fn log_ins(stores: &Stores) -> LogIns {
+    credentials(stores, "ann@example.com").await.expect("ann is there").log_ins
+}
+
+pub async fn failed_log_ins_are_counted_until_one_succeeds(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    for (by_stranger, seconds) in [(false, 1), (true, 3), (true, 2), (false, 4)] {
+        let failed = FailedLogIn { user_id: ann.id, by_stranger };
+        stores.users.log_in_failed(&failed, &change_at(at(seconds))).await.unwrap();
+    }
+    let expected = LogIns { failures: 4, stranger_failed_at: Some(at(3)), clients: Vec::new() };
+    assert_eq!(log_ins(&stores).await, expected);
+    let opened = stores.users.open_session(&open_session(ann.id, at(5)), &change_from("192.0.2.1")).await;
+    assert!(opened.unwrap());
+    let clients = vec![client("192.0.2.1")];
+    assert_eq!(log_ins(&stores).await, LogIns { clients, ..LogIns::default() });
+}
+
+pub async fn the_dearest_hash_is_never_forgotten(stores: Stores) {
+    for (cost, dearest) in [(5, 5), (9, 9), (6, 9), (9, 9), (4, 9), (10, 10)] {
+        assert_eq!(stores.users.dearest_hash(cost).await.unwrap(), dearest);
+    }
+}
+
+pub async fn of_many_failed_log_ins_at_once_each_is_counted(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    let failed = FailedLogIn { user_id: ann.id, by_stranger: true };
+    let calls = (0..20).map(|_| {
+        let users = Arc::clone(&stores.users);
+        async move { users.log_in_failed(&failed, &change()).await.unwrap() }
+    });
+    race(calls.collect()).await;
+    assert_eq!(log_ins(&stores).await.failures, 20);
+}
+
+pub async fn the_last_sixteen_clients_that_logged_in_are_known(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    // The first logs in once more before the last comes.
+    let addresses = (0..MAX_CLIENTS).chain([0, 99]).map(|number| format!("2001:db8:{number:x}::1"));
+    for address in addresses {
+        let opened = stores.users.open_session(&open_session(ann.id, at(1)), &change_from(&address)).await;
+        assert!(opened.unwrap());
+    }
+    let expected = [99, 0].into_iter().chain((2..MAX_CLIENTS).rev());
+    let expected: Vec<_> = expected.map(|number| client(&format!("2001:db8:{number:x}::"))).collect();
+    assert_eq!(log_ins(&stores).await.clients, expected);
+    // Roster itself is no client.
+    stores.users.open_session(&open_session(ann.id, at(2)), &change()).await.unwrap();
+    assert_eq!(log_ins(&stores).await.clients, expected);
+}
+
+pub async fn log_ins_of_a_user_who_is_not_live_are_not_counted(stores: Stores) {
+    let ann = created(&stores, "ann").await;
+    delete(&stores, ann.id).await;
+    for user_id in [ann.id, next_user_id()] {
+        let failed = FailedLogIn { user_id, by_stranger: true };
+        stores.users.log_in_failed(&failed, &change()).await.unwrap();
+    }
+    restore(&stores, ann.id).await;
+    assert_eq!(log_ins(&stores).await, LogIns::default());
+}
+
+pub async fn another_users_log_ins_are_none_of_the_users(stores: Stores) {
+    created(&stores, "ann").await;
+    let bob = created(&stores, "bob").await;
+    let failed = FailedLogIn { user_id: bob.id, by_stranger: true };
+    stores.users.log_in_failed(&failed, &change()).await.unwrap();
+    stores.users.open_session(&open_session(bob.id, at(1)), &change_from("192.0.2.1")).await.unwrap();
+    assert_eq!(log_ins(&stores).await, LogIns::default());
 }
 
 pub async fn a_session_is_kept_as_it_was_opened(stores: Stores) {

@@ -9,7 +9,7 @@ mod users;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roster_domain::entities::Account;
+use roster_domain::entities::{Account, LogIns};
 use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
 
 pub use images::MemoryImages;
@@ -28,6 +28,8 @@ struct State {
     /// Live and trashed users, in id order.
     accounts: BTreeMap<UserId, Account>,
     removals: BTreeMap<ImageRef, Removal>,
+    log_ins: BTreeMap<UserId, LogIns>,
+    dearest_hash: u32,
     has_had_admin: bool,
 }
 

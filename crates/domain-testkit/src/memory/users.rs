@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Account, Change, Edit, MAX_SESSIONS, NewUser, Page, User};
 use roster_domain::ports::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, OpenSession, RemoveImageError, SessionState,
-    SetImageError, Unavailable, UserQuery, Users,
+    Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, OpenSession, RemoveImageError,
+    SessionState, SetImageError, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{
-    Email, Epoch, OwnImage, PageRequest, ProfileImage, Role, SessionId, UserId, Username,
+    ClientAddress, Email, Epoch, OwnImage, PageRequest, ProfileImage, Role, SessionId, UserId, Username,
 };
 
 use super::{MemoryStore, State, Taken};
@@ -48,10 +48,11 @@ impl Users for MemoryStore {
             user_id: account.user.id,
             password_hash: account.password_hash.clone(),
             epoch: account.epoch,
+            log_ins: state.log_ins.get(&account.user.id).cloned().unwrap_or_default(),
         }))
     }
 
-    async fn open_session(&self, open: &OpenSession, _change: &Change) -> Result<bool, Unavailable> {
+    async fn open_session(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable> {
         let mut state = self.lock();
         let Some(account) = state.live_mut(open.user_id).filter(|account| account.epoch == open.epoch) else {
             return Ok(false);
@@ -64,7 +65,23 @@ impl Users for MemoryStore {
         {
             account.password_hash = rehash.new.clone();
         }
+        let client = change.request.client.map(ClientAddress::client);
+        state.log_ins.entry(open.user_id).or_default().succeeded(client);
         Ok(true)
+    }
+
+    async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable> {
+        let mut state = self.lock();
+        state.dearest_hash = state.dearest_hash.max(cost);
+        Ok(state.dearest_hash)
+    }
+
+    async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {
+        let mut state = self.lock();
+        if state.live(failed.user_id).is_some() {
+            state.log_ins.entry(failed.user_id).or_default().failed(failed.by_stranger, change.at);
+        }
+        Ok(())
     }
 
     async fn session(

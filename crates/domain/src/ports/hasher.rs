@@ -1,3 +1,6 @@
+use std::fmt;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::values::{Client, Email, Password, PasswordHash};
@@ -27,12 +30,44 @@ pub trait PasswordHasher: Send + Sync {
 }
 
 /// For whom a password is hashed: hashing is shared fairly between clients, and between the accounts of one client.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Asker {
     /// Whose request it is; `None` for Roster's own.
     pub client: Option<Client>,
     /// The account that it is about, which may not exist.
     pub account: Email,
+    /// Asked again when the turn has come: an adapter MUST NOT hash what isn't wanted any more, and answers
+    /// [`HashError::NotWanted`].
+    pub still_wanted: StillWanted,
+}
+
+/// A question whose answer may change while a password waits to be hashed.
+#[derive(Clone)]
+pub struct StillWanted(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl StillWanted {
+    /// Wanted, whatever happens.
+    #[must_use]
+    pub const fn always() -> Self {
+        Self(None)
+    }
+
+    /// Wanted for as long as that holds.
+    pub fn as_long_as(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(holds)))
+    }
+
+    /// Whether it is wanted now.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.0.as_ref().is_none_or(|holds| holds())
+    }
+}
+
+impl fmt::Debug for StillWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StillWanted({})", self.holds())
+    }
 }
 
 /// What [`PasswordHasher::verify`] found.
@@ -52,6 +87,9 @@ pub enum HashError {
     /// Too many wait already, or the deadline passed.
     #[error("too many passwords wait to be hashed")]
     Overloaded,
+    /// When its turn came it wasn't [wanted](Asker::still_wanted) any more.
+    #[error("it isn't wanted any more")]
+    NotWanted,
     /// The hashing itself failed, which is a bug.
     #[error("hashing failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -19,7 +19,7 @@ mod trash;
 mod users;
 
 pub use accounts::{AccountArchive, ImportError};
-pub use hasher::{Asker, HashError, PasswordHasher, Verdict};
+pub use hasher::{Asker, HashError, PasswordHasher, StillWanted, Verdict};
 pub use images::{
     ImageChunks, ImageProcessor, ImageRemovals, ImageStore, PendingRemoval, ProcessError, ProcessedImage,
     StoredImage,
@@ -29,8 +29,8 @@ pub use system::{Clock, Ids};
 pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
 pub use trash::{PurgeError, RestoreError, Trash, TrashError, Trashed};
 pub use users::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, OpenSession, Rehash, RemoveImageError,
-    SessionState, SetImageError, UserQuery, Users,
+    Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, OpenSession, Rehash,
+    RemoveImageError, SessionState, SetImageError, UserQuery, Users,
 };
 
 #[cfg(any(test, feature = "mocks"))]

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::Unavailable;
-use crate::entities::{Change, Edit, NewUser, Page, Session, User};
+use crate::entities::{Change, Edit, LogIns, NewUser, Page, Session, User};
 use crate::values::{
     Email, Epoch, OwnImage, PageRequest, PasswordHash, SearchTerm, SessionId, TokenFingerprint, UserId,
     Username,
@@ -38,7 +38,19 @@ pub trait Users: Send + Sync {
     /// - MUST answer `false` and change nothing where the user is not live any more or its epoch is not `open.epoch`.
     /// - MUST end the oldest sessions beyond [`MAX_SESSIONS`](crate::entities::MAX_SESSIONS), also when many start at once.
     /// - MUST leave the hash alone where it is not `rehash.old` any more; the session starts all the same.
+    /// - MUST end the row of failed log-ins and put the client of `change.request` first among those that logged in, in the
+    ///   same write, as [`LogIns::succeeded`] does.
     async fn open_session(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable>;
+
+    /// Counts a failed log-in of a live user, as [`LogIns::failed`] does, at `change.at`. Of many at once each MUST be counted.
+    ///
+    /// - MUST change nothing where the user is not live.
+    async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable>;
+
+    /// Told that hashes of that cost are made from now on, answers what the dearest hash of the store may cost.
+    ///
+    /// - MUST answer the largest that it was ever told, or more.
+    async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable>;
 
     /// What a refresh is checked against: the live user's epoch, and of the session, where one is named and has not ended,
     /// what is kept of its refresh token.
@@ -94,6 +106,17 @@ pub struct Credentials {
     pub password_hash: PasswordHash,
     /// The epoch that new tokens will belong to.
     pub epoch: Epoch,
+    /// The log-ins before.
+    pub log_ins: LogIns,
+}
+
+/// A log-in that failed, of a user that there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedLogIn {
+    /// Whose account it was.
+    pub user_id: UserId,
+    /// Whether the client isn't one of those that logged in last.
+    pub by_stranger: bool,
 }
 
 /// A session to start.

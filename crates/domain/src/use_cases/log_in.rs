@@ -1,8 +1,15 @@
+use std::sync::Arc;
+
+use tracing::field::display;
+
 use super::Roster;
 use crate::Error;
 use crate::entities::{Request, Session};
-use crate::ports::{AccessClaims, Asker, Credentials, HashError, OpenSession, Rehash, Verdict};
-use crate::values::{AccessToken, Email, Password, PasswordHash, RefreshToken};
+use crate::limits::is_stranger;
+use crate::ports::{
+    AccessClaims, Asker, Credentials, FailedLogIn, HashError, OpenSession, Rehash, StillWanted, Verdict,
+};
+use crate::values::{AccessToken, ClientAddress, Email, Password, PasswordHash, RefreshToken};
 
 /// What a log-in gives.
 #[derive(Debug, Clone)]
@@ -16,45 +23,38 @@ pub struct TokenPair {
 /// Somebody who knew a live user's email and password, and has no session yet.
 #[derive(Debug)]
 pub struct Known {
+    email: Email,
     credentials: Credentials,
     rehash: Option<Rehash>,
 }
 
+/// What came of checking a password.
+#[derive(Debug)]
+pub enum Checked {
+    /// It was right.
+    Right(Known),
+    /// There is no such live user, or it was wrong. To be answered as [`Error::BadCredentials`], before
+    /// [`note_failed_log_in`](Roster::note_failed_log_in).
+    Wrong(FailedCheck),
+}
+
+/// A log-in that failed. It doesn't tell whether there is such a user.
+#[derive(Debug)]
+pub struct FailedCheck(Option<FailedLogIn>);
+
 impl Roster {
-    /// Starts a session for whoever knows a live user's email and password: [`check_password`](Self::check_password) and
-    /// [`start_session`](Self::start_session).
+    /// Starts a session for whoever knows a live user's email and password: [`check_password`](Self::check_password),
+    /// [`start_session`](Self::start_session) and [`note_failed_log_in`](Self::note_failed_log_in).
     pub async fn log_in(
         &self,
         email: Email,
         password: Password,
         request: Request,
     ) -> Result<TokenPair, Error> {
-        let known = self.check_password(email, password, request).await?;
-        self.start_session(known, request).await
-    }
-
-    /// The first half of a log-in. It writes nothing: dropped, it waits no longer for its turn to hash.
-    ///
-    /// An unknown email, a wrong password and a trashed user cost the same time and give the same answer.
-    pub async fn check_password(
-        &self,
-        email: Email,
-        password: Password,
-        request: Request,
-    ) -> Result<Known, Error> {
-        let credentials = self.ports.users.credentials(&email).await?;
-        let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-        let verdict = self.verify(password, hash, request.asker(email)).await?;
-        match (credentials, verdict) {
-            (Some(credentials), Verdict::Match) => Ok(Known { credentials, rehash: None }),
-            (Some(credentials), Verdict::MatchOutdated(new)) => {
-                let rehash = Some(Rehash { old: credentials.password_hash.clone(), new });
-                Ok(Known { credentials, rehash })
-            }
-            (credentials, _) => {
-                let user = credentials.map(|credentials| tracing::field::display(credentials.user_id));
-                let client = request.client.map(tracing::field::display);
-                tracing::info!(event = "log-in failed", user, client, %request);
+        match self.check_password(email, password, request).await? {
+            Checked::Right(known) => self.start_session(known, request).await,
+            Checked::Wrong(failed) => {
+                self.note_failed_log_in(failed, request).await?;
                 Err(Error::BadCredentials)
             }
         }
@@ -67,26 +67,90 @@ impl Roster {
         password: Password,
         hash: Option<PasswordHash>,
         asker: Asker,
-    ) -> Result<Verdict, Error> {
+    ) -> Result<Verdict, HashError> {
         let hasher = &self.ports.hasher;
-        let Some(as_sent) = password.as_sent() else { return Ok(hasher.verify(password, hash, asker).await?) };
+        let Some(as_sent) = password.as_sent() else { return hasher.verify(password, hash, asker).await };
         let verdict = hasher.verify(password.clone(), hash.clone(), asker.clone()).await?;
         if verdict != Verdict::Mismatch
             || hasher.verify(as_sent, hash, asker.clone()).await? == Verdict::Mismatch
         {
             return Ok(verdict);
         }
-        Ok(match hasher.hash(password, asker).await {
-            Ok(renewed) => Verdict::MatchOutdated(renewed),
+        match hasher.hash(password, asker).await {
+            Ok(renewed) => Ok(Verdict::MatchOutdated(renewed)),
             // Where there is no time for another hash, the next log-in will do.
-            Err(HashError::Overloaded) => Verdict::Match,
-            Err(error) => return Err(error.into()),
-        })
+            Err(HashError::Overloaded | HashError::NotWanted) => Ok(Verdict::Match),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The first half of a log-in. It writes nothing: dropped, it waits no longer for its turn to hash.
+    ///
+    /// An unknown email, a wrong password and a trashed user cost the same time and give the same answer. Failures count, for
+    /// the client and for the account, whether there is such an account or not.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] where too many have failed.
+    pub async fn check_password(
+        &self,
+        email: Email,
+        password: Password,
+        request: Request,
+    ) -> Result<Checked, Error> {
+        let (limiter, clock) = (&self.limiter, &self.ports.clock);
+        let client = request.client.map(ClientAddress::client);
+        let limited = |too_many| Self::limited(too_many, request);
+        limiter.may_log_in(client, clock.now()).map_err(limited)?;
+        let credentials = self.ports.users.credentials(&email).await?;
+        let log_ins = credentials.as_ref().map(|credentials| &credentials.log_ins);
+        limiter.may_try(&email, client, log_ins, clock.now()).map_err(limited)?;
+
+        let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+        let still_wanted = {
+            let (limiter, clock) = (Arc::clone(limiter), Arc::clone(clock));
+            // Others of this client may have failed while this one waited.
+            StillWanted::as_long_as(move || limiter.may_still_log_in(client, clock.now()))
+        };
+        let asker = Asker { still_wanted, ..request.asker(email.clone()) };
+        let verdict = match self.verify(password, hash, asker).await {
+            Err(HashError::NotWanted) => {
+                limiter.may_log_in(client, clock.now()).map_err(limited)?;
+                // Let in again in this very moment, it has lost its turn all the same.
+                return Err(Error::Overloaded);
+            }
+            verdict => verdict?,
+        };
+        match (credentials, verdict) {
+            (Some(credentials), Verdict::Match) => {
+                Ok(Checked::Right(Known { email, credentials, rehash: None }))
+            }
+            (Some(credentials), Verdict::MatchOutdated(new)) => {
+                let rehash = Some(Rehash { old: credentials.password_hash.clone(), new });
+                Ok(Checked::Right(Known { email, credentials, rehash }))
+            }
+            (credentials, _) => {
+                let log_ins = credentials.as_ref().map(|credentials| &credentials.log_ins);
+                limiter.log_in_failed(&email, client, log_ins, clock.now());
+                let by_stranger = is_stranger(client, log_ins);
+                let user_id = credentials.map(|credentials| credentials.user_id);
+                let (user, address) = (user_id.map(display), request.client.map(display));
+                tracing::info!(event = "log-in failed", user, client = address, %request);
+                Ok(Checked::Wrong(FailedCheck(user_id.map(|user_id| FailedLogIn { user_id, by_stranger }))))
+            }
+        }
+    }
+
+    /// Has the store count a failed log-in. It comes after the answer, so that its time tells nothing; a crash may lose it.
+    pub async fn note_failed_log_in(&self, failed: FailedCheck, request: Request) -> Result<(), Error> {
+        if let Some(failed) = failed.0 {
+            self.ports.users.log_in_failed(&failed, &self.change(None, request)).await?;
+        }
+        Ok(())
     }
 
     /// The second half of a log-in.
     pub async fn start_session(&self, known: Known, request: Request) -> Result<TokenPair, Error> {
-        let Known { credentials, rehash } = known;
+        let Known { email, credentials, rehash } = known;
         let (tokens, ids) = (&self.ports.tokens, &self.ports.ids);
         let change = self.change(Some(credentials.user_id), request);
         let session = ids.session_id();
@@ -106,8 +170,9 @@ impl Roster {
             },
             rehash,
         };
-        let client = request.client.map(tracing::field::display);
+        let client = request.client.map(display);
         if self.ports.users.open_session(&open, &change).await? {
+            self.limiter.logged_in(&email);
             tracing::info!(event = "logged in", user = %claims.user_id, client, %request);
             Ok(pair)
         } else {
@@ -124,7 +189,8 @@ mod tests {
 
     use super::super::testing::{ANN, EPOCH, NOW, REQUEST, SESSION, World};
     use super::*;
-    use crate::ports::HashError;
+    use crate::entities::LogIns;
+    use crate::limits::{Rate, RateLimits};
     use crate::values::TokenFingerprint;
 
     fn hash(text: &str) -> PasswordHash {
@@ -133,7 +199,12 @@ mod tests {
 
     fn world(known: bool, verdict: Verdict) -> World {
         let mut world = World::new();
-        let credentials = Credentials { user_id: ANN, password_hash: hash("old"), epoch: EPOCH };
+        let credentials = Credentials {
+            user_id: ANN,
+            password_hash: hash("old"),
+            epoch: EPOCH,
+            log_ins: LogIns::default(),
+        };
         world.users.expect_credentials().returning(move |_| Ok(known.then(|| credentials.clone())));
         world
             .hasher
@@ -168,7 +239,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_password_and_an_unknown_email_are_one_refusal_at_the_cost_of_one_hash() {
-        assert!(matches!(log_in(world(true, Verdict::Mismatch)).await, Err(Error::BadCredentials)));
+        let mut known = world(true, Verdict::Mismatch);
+        known
+            .users
+            .expect_log_in_failed()
+            .withf(|failed, _| *failed == FailedLogIn { user_id: ANN, by_stranger: true })
+            .times(1)
+            .returning(|_, _| Ok(()));
+        assert!(matches!(log_in(known).await, Err(Error::BadCredentials)));
         assert!(matches!(log_in(world(false, Verdict::Mismatch)).await, Err(Error::BadCredentials)));
     }
 
@@ -191,7 +269,9 @@ mod tests {
     /// A world in which a password that is not composed is checked against a hash of these bytes.
     fn world_with_hash_of(text: Option<&'static str>) -> World {
         let mut world = World::new();
-        let credentials = Credentials { user_id: ANN, password_hash: hash("old"), epoch: EPOCH };
+        let credentials =
+            Credentials { user_id: ANN, password_hash: hash("old"), epoch: EPOCH, log_ins: LogIns::default() };
+        world.users.expect_log_in_failed().returning(|_, _| Ok(()));
         world.users.expect_credentials().returning(move |_| Ok(text.map(|_| credentials.clone())));
         world.hasher.expect_verify().returning(move |password, _, _| {
             let matches = text == Some(password.expose());
@@ -244,5 +324,22 @@ mod tests {
             .returning(|_| Ok(None));
         world.hasher.expect_verify().returning(|_, _, _| Err(HashError::Overloaded));
         assert!(matches!(log_in(world).await, Err(Error::Overloaded)));
+    }
+
+    #[tokio::test]
+    async fn who_failed_too_often_is_refused_before_anything_is_looked_up_or_hashed() {
+        let mut world = World::new();
+        let once = Rate { at_once: 1, every: std::time::Duration::from_secs(6) };
+        world.limits = RateLimits { log_in_failures_per_client: Some(once), ..RateLimits::default() };
+        world.users.expect_credentials().times(1).returning(|_| Ok(None));
+        world.hasher.expect_verify().times(1).returning(|_, _, _| Ok(Verdict::Mismatch));
+        let roster = world.roster();
+        let log_in = || {
+            let email = Email::parse("ann@example.com").unwrap();
+            roster.log_in(email, Password::parse("secret".to_owned()).unwrap(), REQUEST)
+        };
+        assert!(matches!(log_in().await, Err(Error::BadCredentials)));
+        let Err(Error::RateLimited { limit, retry_after }) = log_in().await else { panic!("it failed once") };
+        assert_eq!((limit, retry_after.as_secs()), ("LOGIN_FAILURES_PER_CLIENT", 6));
     }
 }

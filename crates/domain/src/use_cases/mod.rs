@@ -23,7 +23,9 @@ mod testing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Error;
 use crate::entities::{Change, Request};
+use crate::limits::{Limiter, RateLimits, TooMany};
 use crate::ports::{
     Clock, Ids, ImageProcessor, ImageRemovals, ImageStore, PasswordHasher, Tokens, Trash, Users,
 };
@@ -32,7 +34,7 @@ use crate::values::UserId;
 
 pub use bulk_delete::BulkDeletion;
 pub use housekeeping::{PURGE_BATCH, RemovalProgress};
-pub use log_in::{Known, TokenPair};
+pub use log_in::{Checked, FailedCheck, Known, TokenPair};
 use read_image::HELD_IMAGES;
 pub use read_image::{ImageContent, ImageReading, ImageVersion, KnownVersions};
 pub use sign_up::{Prepared, SignUp};
@@ -58,6 +60,8 @@ pub struct Rules {
     pub trash_retention: Duration,
     /// Whether anybody may read an image in S3 whose address they know.
     pub public_images: bool,
+    /// Who may ask how often.
+    pub limits: RateLimits,
 }
 
 /// The outside world.
@@ -84,13 +88,27 @@ pub struct Roster {
     rules: Rules,
     /// For images that are being sent.
     held_images: Arc<Room>,
+    limiter: Arc<Limiter>,
 }
 
 impl Roster {
     /// Over that outside world, by those rules.
     #[must_use]
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self { ports, rules, held_images: Room::new(HELD_IMAGES) }
+        let limiter = Arc::new(Limiter::new(rules.limits));
+        Self { ports, rules, limiter, held_images: Room::new(HELD_IMAGES) }
+    }
+
+    /// What is beyond a limit is told and refused. Of many in a row the log has the first, at a level that everybody keeps.
+    fn limited(too_many: TooMany, request: Request) -> Error {
+        let TooMany { limit, retry_after, is_first } = too_many;
+        let (limit, client) = (limit.as_str(), request.client.map(tracing::field::display));
+        if is_first {
+            tracing::warn!(event = "rate limit reached", limit, client, %request, "refusing with 429: {limit}");
+        } else {
+            tracing::debug!(event = "rate limited", limit, client, %request);
+        }
+        Error::RateLimited { limit, retry_after }
     }
 
     /// A change that happens now.

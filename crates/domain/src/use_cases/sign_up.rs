@@ -3,7 +3,7 @@ use crate::Error;
 use crate::entities::{NewUser, Request};
 use crate::ports::{AccessClaims, CreateError};
 use crate::use_cases::AdminSignUp;
-use crate::values::{AccessToken, Email, Password, Role, UserId, Username};
+use crate::values::{AccessToken, ClientAddress, Email, Password, Role, UserId, Username};
 
 /// How many free usernames are suggested in the place of a taken one.
 const SUGGESTIONS: usize = 5;
@@ -40,6 +40,7 @@ impl Roster {
 
     /// The first half of a sign-up. It writes nothing: dropped, it waits no longer for its turn to hash.
     pub async fn prepare_sign_up(&self, form: SignUp, request: Request) -> Result<Prepared, Error> {
+        self.count_sign_up(request)?;
         let user = self.new_user(form, Role::Regular, request).await?;
         Ok(Prepared { user, admin: None, as_first_admin: false, is_known: false })
     }
@@ -82,6 +83,9 @@ impl Roster {
             Some(self.admin(caller.ok_or(Error::NotAuthenticated)?).await?.id)
         };
 
+        if admin.is_none() {
+            self.count_sign_up(request)?;
+        }
         let user = self.new_user(form, Role::Admin, request).await?;
         Ok(Prepared { user, admin, as_first_admin, is_known: caller.is_some() })
     }
@@ -120,6 +124,13 @@ impl Roster {
             Err(CreateError::AdminExists) => Err(Error::NotAuthenticated),
             Err(CreateError::Unavailable(error)) => Err(error.into()),
         }
+    }
+
+    /// Counts a sign-up for whose client nobody answers.
+    fn count_sign_up(&self, request: Request) -> Result<(), Error> {
+        let client = request.client.map(ClientAddress::client);
+        let counted = self.limiter.sign_up(client, self.ports.clock.now());
+        counted.map_err(|too_many| Self::limited(too_many, request))
     }
 
     async fn new_user(&self, form: SignUp, role: Role, request: Request) -> Result<NewUser, Error> {

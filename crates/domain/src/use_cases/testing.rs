@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{AdminSignUp, Ports, Roster, Rules};
 use crate::entities::{Request, User};
+use crate::limits::RateLimits;
 use crate::ports::{
     AccessClaims, CallerAnswer, ImageStore, MockClock, MockIds, MockImageProcessor, MockImageRemovals,
     MockImageStore, MockPasswordHasher, MockTokens, MockTrash, MockUsers, Spool, Unavailable,
@@ -36,6 +37,7 @@ pub(super) struct World {
     pub(super) tokens: MockTokens,
     pub(super) ids: MockIds,
     pub(super) admin_sign_up: AdminSignUp,
+    pub(super) limits: RateLimits,
     /// With the images in S3 too.
     pub(super) public_images: bool,
 }
@@ -60,6 +62,7 @@ impl World {
             tokens: MockTokens::new(),
             ids,
             admin_sign_up: AdminSignUp::Open,
+            limits: RateLimits::default(),
             public_images: false,
         }
     }
@@ -102,6 +105,7 @@ impl World {
                 admin_sign_up: self.admin_sign_up,
                 trash_retention: Duration::from_hours(30 * 24),
                 public_images: self.public_images,
+                limits: self.limits,
             },
         )
     }

@@ -162,7 +162,7 @@ mod tests {
             let mut world = World::with_caller(Role::Regular);
             world.processor.expect_process().returning(move |_| Err(no_room.into()));
             let error = upload(world, UploadTarget::Default).await.unwrap_err();
-            assert_eq!(matches!(error, Error::TooManyRequests { .. }), is_own, "{error:?}");
+            assert_eq!(matches!(error, Error::RateLimited { .. }), is_own, "{error:?}");
             assert_eq!(matches!(error, Error::Overloaded), !is_own, "{error:?}");
         }
     }

@@ -69,6 +69,15 @@ impl PasswordHash {
         Self(text)
     }
 
+    /// What a hash of bcrypt costs, plain or in passlib's `$bcrypt-sha256$v=2`.
+    #[must_use]
+    pub fn bcrypt_cost(&self) -> Option<u32> {
+        let (version, rest) = self.0.strip_prefix('$')?.split_once('$')?;
+        let parameters = rest.split('$').next()?;
+        let cost = if version == "bcrypt-sha256" { parameters.split_once("r=")?.1 } else { parameters };
+        cost.parse().ok()
+    }
+
     /// The hash, to be stored or compared and for nothing else.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -23,6 +23,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// How long after `earlier` that is; nothing, where it is not later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// That much later; at the end of time, the end of time.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

@@ -4,7 +4,7 @@ use super::sign_up::{SignUpForm, create};
 use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, SignUpConflicts};
+use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, LimitRefusals, SignUpConflicts};
 
 /// Create an admin
 ///
@@ -17,7 +17,7 @@ use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, SignUpConflic
     request_body = SignUpForm,
     responses(
         (status = 201, description = "Created", body = Message),
-        CallerRefusals, SignUpConflicts, BodyRefusals, Failures,
+        CallerRefusals, SignUpConflicts, BodyRefusals, LimitRefusals, Failures,
     ),
 )]
 pub(in crate::http) async fn admin_sign_up(

@@ -1,4 +1,6 @@
 use actix_web::{HttpResponse, web};
+use roster_domain::Error;
+use roster_domain::use_cases::Checked;
 use roster_domain::values::{Email, Password};
 use roster_fastapi_body::form;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use utoipa::ToSchema;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, PASSWORD};
-use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures};
+use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures, LimitRefusals};
 
 form! {
     /// Who wants to log in.
@@ -34,13 +36,19 @@ pub(in crate::http) struct TokenPair<'a> {
     request_body = LogInForm,
     responses(
         (status = 200, description = "Logged in", body = TokenPair),
-        CredentialRefusals, BodyRefusals, Failures,
+        CredentialRefusals, BodyRefusals, LimitRefusals, Failures,
     ),
 )]
 pub(in crate::http) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let LogInForm { email, password } = call.body(payload).await?;
     let request = call.request();
-    let known = call.roster().check_password(email, password, request).await?;
+    let known = match call.roster().check_password(email, password, request).await? {
+        Checked::Right(known) => known,
+        Checked::Wrong(failed) => {
+            call.run_beside(|roster| async move { roster.note_failed_log_in(failed, request).await });
+            return Err(Error::BadCredentials.into());
+        }
+    };
     let pair = call.run_to_end(|roster| async move { roster.start_session(known, request).await }).await?;
     Ok(HttpResponse::Ok()
         .json(TokenPair { access_token: pair.access.expose(), refresh_token: pair.refresh.expose() }))

@@ -7,7 +7,7 @@ use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, PASSWORD, USERNAME};
-use crate::http::openapi::{BodyRefusals, Failures, SignUpConflicts};
+use crate::http::openapi::{BodyRefusals, Failures, LimitRefusals, SignUpConflicts};
 
 form! {
     /// What somebody signs up with.
@@ -30,7 +30,7 @@ impl From<SignUpForm> for SignUp {
     path = "/api/v1/auth/signup",
     tag = "accounts",
     request_body = SignUpForm,
-    responses((status = 201, description = "Created", body = Message), SignUpConflicts, BodyRefusals, Failures),
+    responses((status = 201, description = "Created", body = Message), SignUpConflicts, BodyRefusals, LimitRefusals, Failures),
 )]
 pub(in crate::http) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let form: SignUpForm = call.body(payload).await?;

@@ -18,7 +18,7 @@ use actix_web::{body, web};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use roster_domain::values::{Email, ImageFormat, Password, Username};
-use roster_domain::{AdminSignUp, Ports, Roster, Rules, use_cases::SignUp};
+use roster_domain::{AdminSignUp, Ports, RateLimits, Roster, Rules, use_cases::SignUp};
 use roster_domain_testkit::fakes::{AcceptingProcessor, CountingIds, ManualClock, PlainHasher, PlainTokens};
 use roster_domain_testkit::fixtures::{START, request};
 use roster_domain_testkit::memory::{MemoryImages, MemoryStore};
@@ -81,7 +81,12 @@ impl World {
             ids: Arc::clone(&ids) as _,
         };
         change_ports(&mut ports);
-        let rules = Rules { admin_sign_up, trash_retention: Duration::from_hours(24), public_images: false };
+        let rules = Rules {
+            admin_sign_up,
+            trash_retention: Duration::from_hours(24),
+            public_images: false,
+            limits: RateLimits::default(),
+        };
         let state = AppState::new(Arc::new(Roster::new(ports, rules)), ids);
         Self { state: web::Data::new(change_state(state)), images }
     }

@@ -40,11 +40,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Quick hashes, logs for machines, a free port, a key that the test knows.
+    /// Quick hashes, logs for machines, a free port, a key that the test knows, and anybody may become an admin.
     pub(crate) fn new() -> Self {
         Self { variables: BTreeMap::new(), database: None, in_folder: false, command: Vec::new() }
             .set("PORT", "0")
             .set("BCRYPT_COST", "4")
+            .set("ADMIN_SIGNUP", "open")
+            .set("RATE_LIMITS", "off")
             .set("LOG_FORMAT", "json")
             .set("SECRET_KEY", SECRET_KEY)
     }
