@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool};
-use roster_domain::values::ImageFormat;
+use roster_domain::values::{ImageFormat, UserId};
 
 /// A processor that takes every file for a clean image of one format, without a look, **for tests alone**.
 #[derive(Debug, Clone, Copy)]
@@ -8,7 +8,7 @@ pub struct AcceptingProcessor(pub ImageFormat);
 
 #[async_trait]
 impl ImageProcessor for AcceptingProcessor {
-    async fn process(&self, image: Spool) -> Result<ProcessedImage, ProcessError> {
+    async fn process(&self, _owner: UserId, image: Spool) -> Result<ProcessedImage, ProcessError> {
         Ok(ProcessedImage { image, format: self.0 })
     }
 }
