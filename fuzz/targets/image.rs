@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use roster_adapter_image::{Limits, Processor};
 use roster_domain::ports::{ImageProcessor, ProcessError, Spool};
+use roster_domain::values::UserId;
 use tokio::runtime::Runtime;
 
 static RUNTIME: LazyLock<Runtime> =
@@ -15,15 +16,18 @@ static RUNTIME: LazyLock<Runtime> =
 
 static PROCESSOR: LazyLock<Processor> = LazyLock::new(|| Processor::start(Limits::default()).expect("threads"));
 
+/// Whose images they are.
+const OWNER: UserId = UserId::from_bytes([1; 12]);
+
 /// The most bytes of a clean image that is made anew once more, so that most of the time goes to what strangers send.
 const SMALL: u64 = 1 << 14;
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(bytes).expect("room for it");
-    let made = match RUNTIME.block_on(PROCESSOR.process(Spool::new(file, bytes.len() as u64))) {
+    let made = match RUNTIME.block_on(PROCESSOR.process(OWNER, Spool::new(file, bytes.len() as u64))) {
         Ok(made) => made,
-        Err(error @ (ProcessError::Unavailable(_) | ProcessError::Overloaded)) => {
+        Err(error @ (ProcessError::Unavailable(_) | ProcessError::NoRoom(_) | ProcessError::Overloaded)) => {
             panic!("it was not looked at in time: {error:?}")
         }
         Err(ProcessError::UnknownFormat) => return Corpus::Reject,
@@ -35,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     file.read_to_end(&mut content).expect("it can be read");
     assert_eq!(content.len() as u64, made.image.length());
     if made.image.length() <= SMALL {
-        let again = RUNTIME.block_on(PROCESSOR.process(made.image)).expect("a clean image is an image");
+        let again = RUNTIME.block_on(PROCESSOR.process(OWNER, made.image)).expect("a clean image is an image");
         assert_eq!(again.format, made.format);
     }
     Corpus::Keep

@@ -1,12 +1,12 @@
 //! JPEG (ISO/IEC 10918-1, annex B).
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek};
 
 use image::metadata::Orientation;
 use jpeg_decoder::{Decoder, Error as DecoderError, PixelFormat};
 use roster_domain::ports::{ProcessError, Spool};
 
-use crate::input::{self, Input};
+use crate::input::{self, Input, Pieces};
 use crate::picture::{Decoded, Picture, SIDE, Samples};
 use crate::unavailable;
 
@@ -16,8 +16,28 @@ pub(crate) const SIGNATURE: [u8; 3] = [START, 0xD8, START];
 /// What every marker starts with.
 const START: u8 = 0xFF;
 
-/// The most scans of an image. Encoders write a dozen; each costs time for all of the picture, however few bytes it has.
+/// The most scans of an image. Encoders write a dozen.
 const MAX_SCANS: u32 = 64;
+
+/// The most blocks of all scans together: each costs time for all of the picture, however few bytes it has. A progressive
+/// image of 64 megapixels has ten million in libjpeg's scans, or fourteen where its colours are at full resolution.
+const MAX_WORK: u64 = 16_000_000;
+
+/// What stands for the end of data that have no end marker. Whoever needs more data finds ones, which no code of Huffman's
+/// consists of (F.1.2.1.2), and fails; whoever has enough goes over them.
+const ONES_AND_END: &[u8] = &{
+    let mut bytes = [START; 130];
+    let mut index = 0;
+    while index < 128 {
+        bytes[index + 1] = 0;
+        index += 2;
+    }
+    bytes[129] = 0xD9;
+    bytes
+};
+
+/// The most bytes of zeros at the end of data that have no end marker: data may end so, but what follows them is no part of them.
+const ZEROS_OF_DATA: u64 = 1;
 
 /// What can be said of a picture without decoding it.
 #[derive(Debug, Default)]
@@ -32,6 +52,10 @@ pub(crate) struct Outline {
     metadata: u64,
     /// Bytes of those that may be of a colour profile.
     profile: u64,
+    /// What a decoder is given.
+    pieces: Pieces,
+    /// Blocks of all scans.
+    work: u64,
 }
 
 #[derive(Debug)]
@@ -43,69 +67,159 @@ struct Component {
     complete: u64,
 }
 
-/// Walks a file from behind the [`SIGNATURE`] to the end of the image. What follows that is no part of it.
+/// Walks a file from behind the start of the image to its end. What follows that is no part of it.
 ///
-/// An image that lacks a part of its picture is damaged: decoders would fill it with grey.
-pub(crate) fn walk(reader: &mut Input<'_>) -> Result<Outline, ProcessError> {
+/// It is as lenient as browsers and libjpeg are: bytes between segments are gone over, and a picture that is whole needs no
+/// end marker, whatever follows. One that lacks a part is damaged: decoders would fill it with grey.
+pub(crate) fn walk(image: &Spool, reader: &mut Input<'_>) -> Result<Outline, ProcessError> {
     let mut outline = Outline::default();
-    let mut marker = marker_code(reader)?;
-    let mut scans = 0;
-    loop {
-        match marker {
-            // The end.
-            0xD9 => {
-                let whole = outline.components.iter().all(|component| component.complete == u64::MAX);
-                return if whole && scans > 0 { Ok(outline) } else { Err(ProcessError::Damaged) };
+    outline.pieces.put(&[START, 0xD8])?;
+    let (mut scans, mut last) = (0, None::<Scan>);
+    while let Some(marker) = next_marker(reader)? {
+        let start = reader.stream_position().map_err(fault)? - 2;
+        if outline.is_whole() && !matches!(marker, 0x01 | 0xD0..=0xD7) {
+            if marker == 0xD9 {
+                outline.end_at(last.map_or(start, |last| last.end), last)?;
+                outline.pieces.put(&[START, 0xD9])?;
+                return Ok(outline);
             }
-            // Tables and a scan, which ends with the next marker.
+            break;
+        }
+        match marker {
+            // Tables and a scan.
             0xDA => {
                 scans += 1;
                 if scans > MAX_SCANS {
                     return Err(ProcessError::Damaged);
                 }
-                marker = scan(reader, &mut outline)?;
-                continue;
+                let scan = scan(reader, &mut outline, start)?;
+                let end = data_end(reader)?;
+                if end == scan.data {
+                    return Err(ProcessError::Damaged);
+                }
+                if outline.is_whole() {
+                    last = Some(Scan { end, ..scan });
+                } else {
+                    outline.pieces.keep(scan.data..end)?;
+                }
             }
             // Frames of 8 bits with Huffman's code, which are all that is in use.
             0xC0..=0xC2 if outline.components.is_empty() => {
                 outline.progressive = marker == 0xC2;
                 frame(reader, &mut outline)?;
+                // What decoders take of an extended frame they take of a baseline one, if they do not know that it is one.
+                outline.pieces.put(if outline.progressive { &[START, 0xC2] } else { &[START, 0xC1] })?;
+                outline.pieces.keep(start + 2..reader.stream_position().map_err(fault)?)?;
             }
             // What has no length: TEM, and a restart that belongs to no scan any more.
             0x01 | 0xD0..=0xD7 => {}
-            // Tables and comments.
-            0xC4 | 0xDB | 0xDD | 0xFE => {
+            // Tables.
+            0xC4 | 0xDB | 0xDD => {
+                let length = segment_length(reader)?;
+                skip(reader, length)?;
+                outline.pieces.keep(start..start + 4 + length)?;
+            }
+            // Comments, and a number of lines that is known already.
+            0xFE | 0xDC => {
                 let length = segment_length(reader)?;
                 skip(reader, length)?;
             }
-            // Application data (thumbnails among it).
-            0xE0..=0xEF => {
-                let length = segment_length(reader)?;
-                outline.metadata += length;
-                outline.profile += if marker == 0xE2 { length } else { 0 };
-                if marker == 0xEE && length >= 12 {
-                    outline.adobe |= &array::<5>(reader)? == b"Adobe";
-                    skip(reader, length - 5)?;
-                } else {
-                    skip(reader, length)?;
-                }
-            }
-            // Other kinds of frames, another start of an image, and what is reserved.
+            0xE0..=0xEF => application_data(reader, &mut outline, marker, start)?,
+            // Other kinds of frames, an end or another start of an image, and what is reserved.
             _ => return Err(ProcessError::Damaged),
         }
-        if byte(reader)? != START {
-            return Err(ProcessError::Damaged);
+    }
+    let last = last.filter(|_| outline.is_whole()).ok_or(ProcessError::Damaged)?;
+    // A file that is filled up with zeros is cut all the same.
+    let zeros = input::zeros_at_end(image, last.data..last.end).map_err(fault)?;
+    let end = last.end.min(zeros + ZEROS_OF_DATA);
+    // Such a scan has a bit for each block, and no codes.
+    if last.single_bits && (end - last.data) * 8 < last.blocks {
+        return Err(ProcessError::Damaged);
+    }
+    outline.end_at(end, Some(last))?;
+    outline.pieces.put(ONES_AND_END)?;
+    Ok(outline)
+}
+
+/// A scan that was gone over.
+#[derive(Debug, Clone, Copy)]
+struct Scan {
+    /// Where its data begin and end.
+    data: u64,
+    end: u64,
+    blocks: u64,
+    /// Whether its data are bits that make values finer, without codes.
+    single_bits: bool,
+}
+
+/// Application data (thumbnails among it). What says how the picture is shown is kept.
+fn application_data(
+    reader: &mut Input<'_>,
+    outline: &mut Outline,
+    marker: u8,
+    start: u64,
+) -> Result<(), ProcessError> {
+    let length = segment_length(reader)?;
+    let mut beginning = Vec::new();
+    reader.by_ref().take(length.min(12)).read_to_end(&mut beginning).map_err(fault)?;
+    skip(reader, length - beginning.len() as u64)?;
+    let begins = |with: &[u8]| beginning.starts_with(with);
+    let adobe = marker == 0xEE && length >= 12 && begins(b"Adobe");
+    outline.adobe |= adobe;
+    let kept = match marker {
+        0xE0 => begins(b"JFIF\0") || begins(b"AVI1\0"),
+        0xE1 => begins(b"Exif\0\0"),
+        0xE2 => begins(b"ICC_PROFILE\0"),
+        // A transformation that nobody knows means nothing.
+        0xEE => adobe && beginning[5] == 0 && beginning[11] <= 2,
+        _ => false,
+    };
+    if kept {
+        outline.metadata += length;
+        outline.profile += if marker == 0xE2 { length } else { 0 };
+        outline.pieces.keep(start..start + 4 + length)?;
+    }
+    Ok(())
+}
+
+/// Goes over a scan's data, to the marker that follows or the end of the file. Returns where that is.
+fn data_end(reader: &mut Input<'_>) -> Result<u64, ProcessError> {
+    loop {
+        reader.skip_until(START).map_err(fault)?;
+        let position = reader.stream_position().map_err(fault)?;
+        let mut code = START;
+        while code == START {
+            let mut byte = [0];
+            if reader.read(&mut byte).map_err(fault)? == 0 {
+                // A marker's beginning is no data.
+                reader.seek(io::SeekFrom::Start(position - 1)).map_err(fault)?;
+                let is_begun = self::byte(reader)? == START;
+                return Ok(position - u64::from(is_begun));
+            }
+            code = byte[0];
         }
-        marker = marker_code(reader)?;
+        // A stuffed 0xFF of the data itself, or a restart within the scan.
+        if !matches!(code, 0 | 0xD0..=0xD7) {
+            // It is read once more, with its 0xFF.
+            reader.seek_relative(-2).map_err(fault)?;
+            return Ok(position - 1);
+        }
     }
 }
 
-/// The marker behind its first 0xFF; any number of them may stand before it.
-fn marker_code(reader: &mut Input<'_>) -> Result<u8, ProcessError> {
+/// The code of the next marker, whatever stands before it; `None` at the end of the file.
+fn next_marker(reader: &mut Input<'_>) -> Result<Option<u8>, ProcessError> {
     loop {
-        match byte(reader)? {
-            START => {}
-            code => return Ok(code),
+        reader.skip_until(START).map_err(fault)?;
+        let mut code = [START];
+        while code[0] == START {
+            if reader.read(&mut code).map_err(fault)? == 0 {
+                return Ok(None);
+            }
+        }
+        if code[0] != 0 {
+            return Ok(Some(code[0]));
         }
     }
 }
@@ -138,8 +252,8 @@ fn frame(reader: &mut Input<'_>, outline: &mut Outline) -> Result<(), ProcessErr
     Ok(())
 }
 
-/// A scan: its header, and entropy-coded data to the next marker, which is returned.
-fn scan(reader: &mut Input<'_>, outline: &mut Outline) -> Result<u8, ProcessError> {
+/// A scan's header, which begins there.
+fn scan(reader: &mut Input<'_>, outline: &mut Outline, start: u64) -> Result<Scan, ProcessError> {
     let length = segment_length(reader)?;
     let components = byte(reader)?;
     if !(1..=4).contains(&components) || length != 4 + 2 * u64::from(components) {
@@ -150,32 +264,32 @@ fn scan(reader: &mut Input<'_>, outline: &mut Outline) -> Result<u8, ProcessErro
         let [id, _tables] = array(reader)?;
         ids.push(id);
     }
+    let parameters = reader.stream_position().map_err(fault)?;
     let [first, last, precision] = array(reader)?;
-    if first > last || last > 63 {
-        return Err(ProcessError::Damaged);
-    }
-    let complete = match (outline.progressive, precision & 15) {
-        (false, _) => u64::MAX,
-        (true, 0) => (u64::MAX >> (63 - last)) & (u64::MAX << first),
-        (true, _) => 0,
+    let data = parameters + 3;
+    let complete = if outline.progressive {
+        if first > last || last > 63 {
+            return Err(ProcessError::Damaged);
+        }
+        outline.pieces.keep(start..data)?;
+        if precision & 15 == 0 { (u64::MAX >> (63 - last)) & (u64::MAX << first) } else { 0 }
+    } else {
+        // They mean nothing here, whatever they are.
+        outline.pieces.keep(start..parameters)?;
+        outline.pieces.put(&[0, 63, 0])?;
+        u64::MAX
     };
+    let mut blocks = 0;
+    let units = outline.units(outline.width.into(), outline.height.into());
     for id in ids {
         let component = outline.components.iter_mut().find(|component| component.id == id);
-        component.ok_or(ProcessError::Damaged)?.complete |= complete;
+        let component = component.ok_or(ProcessError::Damaged)?;
+        component.complete |= complete;
+        blocks += units.0 * units.1 * component.horizontal * component.vertical;
     }
-
-    let mut empty = true;
-    loop {
-        empty &= reader.skip_until(START).map_err(fault)? <= 1;
-        match marker_code(reader)? {
-            // A stuffed 0xFF of the data itself.
-            0x00 => empty = false,
-            // A restart within the scan.
-            0xD0..=0xD7 => {}
-            _ if empty => return Err(ProcessError::Damaged),
-            marker => return Ok(marker),
-        }
-    }
+    outline.work += blocks;
+    let single_bits = outline.progressive && first == 0 && precision >> 4 != 0;
+    Ok(Scan { data, end: data, blocks, single_bits })
 }
 
 fn byte(reader: &mut Input<'_>) -> Result<u8, ProcessError> {
@@ -195,7 +309,7 @@ fn skip(reader: &mut Input<'_>, count: u64) -> Result<(), ProcessError> {
 }
 
 /// What ends before it should is damaged.
-fn fault(error: io::Error) -> ProcessError {
+pub(crate) fn fault(error: io::Error) -> ProcessError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         ProcessError::Damaged
     } else {
@@ -204,12 +318,33 @@ fn fault(error: io::Error) -> ProcessError {
 }
 
 impl Outline {
-    /// How many bytes it takes at most to decode it with these dimensions.
-    pub(crate) fn need(&self, width: u32, height: u32) -> u64 {
-        let (width, height) = (u64::from(width), u64::from(height));
+    /// Whether its scans take more time than those of any encoder would.
+    pub(crate) const fn is_too_much_work(&self) -> bool {
+        self.work > MAX_WORK
+    }
+
+    /// Whether all of the picture has been there.
+    fn is_whole(&self) -> bool {
+        !self.components.is_empty() && self.components.iter().all(|component| component.complete == u64::MAX)
+    }
+
+    /// Keeps the data of the last scan, up to there.
+    fn end_at(&mut self, end: u64, last: Option<Scan>) -> Result<(), ProcessError> {
+        last.map_or(Ok(()), |last| self.pieces.keep(last.data..end))
+    }
+
+    /// How many columns and rows of its largest units there are.
+    fn units(&self, width: u64, height: u64) -> (u64, u64) {
         let most = |side: fn(&Component) -> u64| self.components.iter().map(side).max().unwrap_or(1);
         let columns = width.div_ceil(8 * most(|component| component.horizontal));
         let rows = height.div_ceil(8 * most(|component| component.vertical));
+        (columns, rows)
+    }
+
+    /// How many bytes it takes at most to decode it with these dimensions.
+    pub(crate) fn need(&self, width: u32, height: u32) -> u64 {
+        let (width, height) = (u64::from(width), u64::from(height));
+        let (columns, rows) = self.units(width, height);
         let in_a_unit: u64 = self.components.iter().map(|c| c.horizontal * c.vertical).sum();
         let blocks = columns * rows * in_a_unit;
         let scale = scale(width, height);
@@ -225,7 +360,7 @@ impl Outline {
     }
 
     pub(crate) fn decode(&self, image: &Spool) -> Result<Decoded, ProcessError> {
-        let mut decoder = Decoder::new(input::open(image));
+        let mut decoder = Decoder::new(self.pieces.open(image));
         // It shrinks while it decodes, as far as to a half, a quarter or an eighth, but not below this.
         let (width, height) = decoder.scale(SIDE, SIDE).map_err(refusal)?;
         let mut pixels = decoder.decode().map_err(refusal)?;
@@ -245,6 +380,7 @@ impl Outline {
             picture: Picture { width: width.into(), height: height.into(), samples, pixels },
             orientation: decoder.exif_data().and_then(Orientation::from_exif_chunk),
             profile: decoder.icc_profile(),
+            gamma: None,
         })
     }
 }

@@ -1,13 +1,15 @@
 //! Makes a clean image of an uploaded one: decoded and encoded anew, upright, small, and nothing beside the pixels.
 //!
-//! Before a file is decoded, what that takes is told from its first bytes: its dimensions and how it is written. So much of
-//! a budget it waits for. All of it happens on a few threads of its own, which give way to those that answer requests.
+//! Users take turns: one picture of each at a time. Before a file is decoded, what that takes is told from its dimensions and
+//! how it is written. So much of a budget it waits for. All of it happens on a few threads of its own, which give way to
+//! those that answer requests.
 
 mod input;
 mod jpeg;
 mod picture;
 mod png;
 mod threads;
+mod turns;
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -15,11 +17,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool, Unavailable};
-use roster_domain::values::{Checksum, ImageFormat, RunningChecksum};
+use roster_domain::values::{Checksum, ImageFormat, RunningChecksum, UserId};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use threads::Threads;
+use turns::Turns;
 
 /// The most pixels of an image, whatever the budget: beyond them it is time that it takes. No camera's image of a size
 /// that can be uploaded has so many.
@@ -36,7 +39,7 @@ const UNIT: u64 = 1 << 10;
 pub struct Limits {
     /// How many bytes all images that are being decoded may take together.
     pub memory: u64,
-    /// How long an image may wait for its part of that, before it is looked at and before it is decoded.
+    /// How long an image may wait for its turn and for its part of that.
     pub patience: Duration,
 }
 
@@ -54,6 +57,8 @@ pub struct Processor {
     /// The budget, in units. Who asked first is served first, also where others need less.
     memory: Arc<Semaphore>,
     threads: Threads,
+    /// As many as there are threads.
+    turns: Turns,
 }
 
 impl Processor {
@@ -61,33 +66,37 @@ impl Processor {
     /// which gives no threads.
     pub fn start(limits: Limits) -> io::Result<Self> {
         let memory = usize::try_from(limits.memory / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Ok(Self { limits, memory: Arc::new(Semaphore::new(memory)), threads: Threads::start()? })
+        let threads = Threads::start()?;
+        let turns = Turns::new(threads.number());
+        Ok(Self { limits, memory: Arc::new(Semaphore::new(memory)), threads, turns })
     }
 }
 
 #[async_trait]
 impl ImageProcessor for Processor {
-    async fn process(&self, image: Spool) -> Result<ProcessedImage, ProcessError> {
-        let budget = self.limits.memory;
-        let looked_at = image.clone();
-        let (outline, memory) = timeout(self.limits.patience, async {
-            let (outline, need) = self.threads.run(move || look(&looked_at, budget)).await?;
-            let units = u32::try_from(need.div_ceil(UNIT)).map_err(unavailable)?;
-            let memory = Arc::clone(&self.memory).acquire_many_owned(units).await.map_err(unavailable)?;
-            Ok::<_, ProcessError>((outline, memory))
-        })
-        .await
-        .map_err(|_| ProcessError::Overloaded)??;
+    async fn process(&self, owner: UserId, image: Spool) -> Result<ProcessedImage, ProcessError> {
+        let (budget, looked_at) = (self.limits.memory, image.clone());
+        let deadline = Instant::now() + self.limits.patience;
+        let turn =
+            timeout_at(deadline, self.turns.take(owner)).await.map_err(|_| ProcessError::Overloaded)?;
+        let turn = turn.ok_or_else(|| unavailable("the turns have ended"))?;
+        let (turn, (outline, need)) = self.threads.run(turn, move || look(&looked_at, budget)).await?;
+        let units = u32::try_from(need.div_ceil(UNIT)).map_err(unavailable)?;
+        let memory = timeout_at(deadline, Arc::clone(&self.memory).acquire_many_owned(units)).await;
+        let memory = memory.map_err(|_| ProcessError::Overloaded)?.map_err(unavailable)?;
         // What has begun is not given up: its end is in sight, and its memory is free only then.
-        self.threads
-            .run(move || {
-                let _memory = memory;
-                let format = outline.format();
-                let image = outline.decode(&image)?.finish(format)?;
-                let checksum = checksum(&image).map_err(unavailable)?;
-                Ok(ProcessedImage { image, format, checksum })
-            })
-            .await
+        let made = self.threads.run(turn, move || {
+            let _memory = memory;
+            let format = outline.format();
+            let made = outline.decode(&image)?.finish(format)?;
+            let checksum = checksum(&made).map_err(unavailable)?;
+            // It takes the place of the upload, which goes.
+            if let Some(share) = image.share() {
+                share.grow_to(made.length())?;
+            }
+            Ok(ProcessedImage { image: made.with_share(image.share().cloned()), format, checksum })
+        });
+        Ok(made.await?.1)
     }
 }
 
@@ -105,18 +114,21 @@ fn look(image: &Spool, budget: u64) -> Result<(Outline, u64), ProcessError> {
     let outline = if start == png::SIGNATURE {
         Outline::Png(png::outline(image)?)
     } else if start.starts_with(&jpeg::SIGNATURE) {
-        reader.seek(SeekFrom::Start(jpeg::SIGNATURE.len() as u64)).map_err(unavailable)?;
-        Outline::Jpeg(jpeg::walk(&mut reader)?)
+        // The signature's last byte is the first of a marker.
+        reader.seek(SeekFrom::Start(jpeg::SIGNATURE.len() as u64 - 1)).map_err(unavailable)?;
+        Outline::Jpeg(jpeg::walk(image, &mut reader)?)
     } else {
         return Err(ProcessError::UnknownFormat);
     };
     let (width, height) = outline.dimensions();
-    if outline.fits(width, height, budget) {
-        let need = outline.need(width, height);
-        Ok((outline, need))
-    } else {
-        Err(ProcessError::TooManyPixels { allowed: outline.allowed(budget) })
+    if !outline.fits(width, height, budget) {
+        return Err(ProcessError::TooManyPixels { allowed: outline.allowed(budget) });
     }
+    if matches!(&outline, Outline::Jpeg(jpeg) if jpeg.is_too_much_work()) {
+        return Err(ProcessError::Damaged);
+    }
+    let need = outline.need(width, height);
+    Ok((outline, need))
 }
 
 impl Outline {
@@ -200,6 +212,8 @@ mod tests {
 
     const PNG: &[u8] = include_bytes!("../tests/fixtures/rgb.png");
 
+    const ANN: UserId = UserId::from_bytes([1; 12]);
+
     fn upload() -> Spool {
         roster_domain_testkit::fixtures::spool(PNG)
     }
@@ -209,9 +223,9 @@ mod tests {
         let processor =
             Processor::start(Limits { patience: Duration::from_millis(20), ..Limits::default() }).unwrap();
         let _taken = processor.memory.acquire_many(80 << 10).await.unwrap();
-        processor.process(upload()).await.unwrap();
+        processor.process(ANN, upload()).await.unwrap();
         let _taken = processor.memory.acquire_many(6 << 10).await.unwrap();
-        assert!(matches!(processor.process(upload()).await, Err(ProcessError::Overloaded)));
+        assert!(matches!(processor.process(ANN, upload()).await, Err(ProcessError::Overloaded)));
     }
 
     #[tokio::test]
@@ -219,7 +233,7 @@ mod tests {
         let processor = Processor::start(Limits::default()).unwrap();
         let all = processor.memory.available_permits();
         let taken = processor.memory.acquire_many(u32::try_from(all).unwrap()).await.unwrap();
-        let mut waiting = pin!(processor.process(upload()));
+        let mut waiting = pin!(processor.process(ANN, upload()));
         tokio::select! { biased; _ = &mut waiting => panic!("not waited"), () = ready(()) => {} }
         drop(taken);
         waiting.await.unwrap();

@@ -30,6 +30,10 @@ const CONVERSION: u64 = 2 << 20;
 /// then made floating-point numbers; curves may lie in the same bytes, too.
 const COPIES: u64 = 16;
 
+/// What the resizer holds for each column and each row that it shrinks: the weights of the six that each kept pixel is made
+/// of on either side (Lanczos' filter), as floating-point numbers and in short.
+const WEIGHTS: u64 = 6 * (8 + 4) + 8;
+
 /// What of a profile says how samples become colours (ICC.1:2022, 9.2). Texts above all are left out, and what is the way
 /// back: many of them may stand for the same bytes, of which the reader makes a copy for each.
 const USED_TAGS: [&[u8; 4]; 13] = [
@@ -44,6 +48,8 @@ pub(crate) struct Decoded {
     pub(crate) orientation: Option<Orientation>,
     /// What its colours mean, as an ICC profile; unset, they are sRGB.
     pub(crate) profile: Option<Vec<u8>>,
+    /// To which power of light its samples are, where there is no profile; unset, they are as in sRGB.
+    pub(crate) gamma: Option<f32>,
 }
 
 /// Pixels of 8 bits a sample, row by row.
@@ -83,7 +89,11 @@ impl Samples {
 impl Decoded {
     /// Makes of it what is kept: small, upright, in sRGB, and nothing beside the pixels.
     pub(crate) fn finish(self, format: ImageFormat) -> Result<Spool, ProcessError> {
-        let picture = self.picture.shrunk().map_err(unavailable)?.in_srgb(self.profile);
+        let mut picture = self.picture.shrunk().map_err(unavailable)?;
+        if let Some(gamma) = self.gamma {
+            picture.encode_as_srgb(gamma);
+        }
+        let picture = picture.in_srgb(self.profile);
         let mut image = picture.into_image().ok_or(ProcessError::Damaged)?;
         image.apply_orientation(self.orientation.unwrap_or(Orientation::NoTransforms));
         Ok(write(&image, format).map_err(unavailable)?)
@@ -96,7 +106,8 @@ impl Picture {
     pub(crate) fn finishing_need(width: u64, height: u64, channels: u64, profile: u64) -> u64 {
         let (kept_width, kept_height) = fitting(width, height);
         let (halfway, kept) = (kept_width * height * channels, kept_width * kept_height);
-        let shrinking = width * height * channels + halfway + kept * channels;
+        let weights = if kept == width * height { 0 } else { WEIGHTS * (width + height) };
+        let shrinking = width * height * channels + halfway + kept * channels + weights;
         // The kept picture as it is, in sRGB, turned, filtered and compressed, of up to four bytes a pixel.
         let conversion = if profile == 0 { 0 } else { CONVERSION + COPIES * profile.min(MAX_PROFILE) };
         shrinking.max(5 * kept * 4 + conversion)
@@ -123,6 +134,30 @@ impl Picture {
             alpha.divide_alpha_inplace(&mut to)?;
         }
         Ok(Self { width, height, samples: self.samples, pixels: to.into_vec() })
+    }
+
+    /// Makes samples that are to that power of light what they are in sRGB. A power that no device has means nothing.
+    fn encode_as_srgb(&mut self, gamma: f32) {
+        let (samples, colours) = match self.samples {
+            Samples::Grey => (1, 1),
+            Samples::GreyAlpha => (2, 1),
+            Samples::Rgb => (3, 3),
+            Samples::Rgba => (4, 3),
+            Samples::Cmyk => return,
+        };
+        // That of sRGB's own approximation, too.
+        if !(0.05..=20.0).contains(&gamma) || (gamma - 1.0 / 2.2).abs() < 0.01 {
+            return;
+        }
+        let table: [u8; 256] = std::array::from_fn(|sample| {
+            let sample = f32::from(u8::try_from(sample).unwrap_or(u8::MAX)) / 255.0;
+            srgb(sample.powf(1.0 / gamma))
+        });
+        for pixel in self.pixels.chunks_exact_mut(samples) {
+            for sample in &mut pixel[..colours] {
+                *sample = table[usize::from(*sample)];
+            }
+        }
     }
 
     /// The same colours in sRGB. A profile that can't be read, or is for other samples, means nothing, as it does to browsers.
@@ -177,6 +212,13 @@ impl Picture {
             Samples::Cmyk => None,
         }
     }
+}
+
+/// How sRGB writes that much of all light (IEC 61966-2-1).
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 0 to 255")]
+fn srgb(light: f32) -> u8 {
+    let sample = if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
+    (sample.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
 /// Makes tags that are not used, and those that are there twice, unknown ones. A header of 128 bytes is before their number

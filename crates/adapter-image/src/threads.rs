@@ -9,8 +9,9 @@ use std::thread;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use roster_domain::ports::ProcessError;
 use rustix::process::{getpriority_process, setpriority_process};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use crate::turns::Turn;
 use crate::unavailable;
 
 /// How much the threads give way to those that answer requests (`nice`): they get a tenth of what others get.
@@ -23,8 +24,6 @@ const NICE: i32 = 10;
 #[derive(Debug, Clone)]
 pub(crate) struct Threads {
     pool: Arc<ThreadPool>,
-    /// One for each thread. Nothing waits in the pool itself, where a thread that waits for a part of its work would begin it.
-    free: Arc<Semaphore>,
 }
 
 impl Threads {
@@ -36,24 +35,30 @@ impl Threads {
             .start_handler(|_| give_way())
             .build()
             .map_err(io::Error::other)?;
-        Ok(Self { pool: Arc::new(pool), free: Arc::new(Semaphore::new(number)) })
+        Ok(Self { pool: Arc::new(pool) })
     }
 
-    /// Does the work on one of the threads, once one is free. A panic of a decoder says that the image is damaged.
+    /// How many there are. As many turns are given out: nothing waits in the pool itself, where a thread that waits for a
+    /// part of its work would begin it.
+    pub(crate) fn number(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Does the work on one of the threads, and gives the turn back with what it made. A panic of a decoder says that the
+    /// image is damaged.
     ///
-    /// What has begun is done to its end, also where nobody waits for it any more.
+    /// What has begun is done to its end, also where nobody waits for it any more, and has its turn as long.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce() -> Result<T, ProcessError> + Send + 'static,
-    ) -> Result<T, ProcessError> {
-        let thread = Arc::clone(&self.free).acquire_owned().await.map_err(unavailable)?;
+    ) -> Result<(Turn, T), ProcessError> {
         let (answer, answered) = oneshot::channel();
         self.pool.spawn(move || {
             // The panic's own message went to standard error.
             let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(ProcessError::Damaged));
-            drop(thread);
             // Nobody takes the answer where the caller has gone.
-            let _ = answer.send(done);
+            let _ = answer.send(done.map(|made| (turn, made)));
         });
         answered.await.map_err(unavailable)?
     }
@@ -69,21 +74,34 @@ fn give_way() {
 
 #[cfg(test)]
 mod tests {
+    use roster_domain::values::UserId;
+
     use super::*;
+    use crate::turns::Turns;
+
+    const ANN: UserId = UserId::from_bytes([1; 12]);
+
+    async fn run<T: Send + 'static>(
+        threads: &Threads,
+        work: impl FnOnce() -> Result<T, ProcessError> + Send + 'static,
+    ) -> Result<T, ProcessError> {
+        let turn = Turns::new(1).take(ANN).await.unwrap();
+        threads.run(turn, work).await.map(|(_, made)| made)
+    }
 
     #[tokio::test]
     async fn the_threads_give_way_to_others() {
         let threads = Threads::start().unwrap();
         let priority = || Ok(getpriority_process(None).unwrap());
         let outside = priority().unwrap();
-        let inside = threads.run(priority).await.unwrap();
+        let inside = run(&threads, priority).await.unwrap();
         assert_eq!((inside, priority().unwrap()), (NICE.max(outside), outside));
     }
 
     #[tokio::test]
     async fn a_part_of_the_work_stays_on_the_threads() {
         let threads = Threads::start().unwrap();
-        let names = threads.run(|| {
+        let names = run(&threads, || {
             let name = || thread::current().name().map(str::to_owned);
             let (one, other) = rayon::join(name, name);
             Ok([name(), one, other])
@@ -94,14 +112,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_of_a_decoder_says_that_the_image_is_damaged() {
-        let threads = Threads::start().unwrap();
-        let free = threads.free.available_permits();
-        for _ in 0..=free {
-            let answer: Result<(), _> = threads.run(|| panic!("expected by this test")).await;
+    async fn a_panic_of_a_decoder_says_that_the_image_is_damaged_and_its_turn_goes_on() {
+        let (threads, turns) = (Threads::start().unwrap(), Turns::new(1));
+        for _ in 0..3 {
+            let turn = turns.take(ANN).await.unwrap();
+            let answer: Result<(Turn, ()), _> = threads.run(turn, || panic!("expected by this test")).await;
             assert!(matches!(answer, Err(ProcessError::Damaged)));
         }
-        threads.run(|| Ok(())).await.unwrap();
-        assert_eq!(threads.free.available_permits(), free);
+        threads.run(turns.take(ANN).await.unwrap(), || Ok(())).await.unwrap();
     }
 }

@@ -7,9 +7,10 @@ use std::io::Cursor;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat, Rgb, Rgba};
 use peak_alloc::PeakAlloc;
+use png::{BitDepth, ColorType};
 use roster_adapter_image::{Limits, Processor};
 use roster_domain::ports::{ImageProcessor, ProcessError};
-use roster_domain_testkit::fixtures::{bytes, spool};
+use roster_domain_testkit::fixtures::{bytes, next_user_id, spool};
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
@@ -77,6 +78,18 @@ fn png_with_profile(profile: Vec<u8>) -> Vec<u8> {
 /// All tags that may hold a table.
 const TABLES: [&[u8; 4]; 7] = [b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2", b"gamt"];
 
+/// A black PNG of these dimensions.
+fn wide(width: u32, height: u32, colour: ColorType, depth: BitDepth) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(colour);
+    encoder.set_depth(depth);
+    let row = (usize::try_from(width).unwrap() * colour.samples() * depth as usize).div_ceil(8);
+    let data = vec![0; row * usize::try_from(height).unwrap()];
+    encoder.write_header().unwrap().write_image_data(&data).unwrap();
+    bytes
+}
+
 fn pictures() -> Vec<(&'static str, Vec<u8>)> {
     let rgb = |width, height| {
         image::RgbImage::from_fn(width, height, |x, y| Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], 7]))
@@ -107,6 +120,12 @@ fn pictures() -> Vec<(&'static str, Vec<u8>)> {
         ("transparent PNG", encoded(&rgba, ImageFormat::Png)),
         ("16-bit PNG", encoded(&deep, ImageFormat::Png)),
         ("grey PNG", encoded(&grey, ImageFormat::Png)),
+        ("widest deep PNG", wide(200_000, 6, ColorType::Rgba, BitDepth::Sixteen)),
+        ("widest PNG of bits", wide(300_000, 2, ColorType::Grayscale, BitDepth::One)),
+        ("widest PNG of colours", wide(300_000, 3, ColorType::Rgb, BitDepth::Eight)),
+        ("tallest deep PNG", wide(6, 200_000, ColorType::Rgba, BitDepth::Sixteen)),
+        ("widest JPEG", encoded(&rgb(65_000, 8), ImageFormat::Jpeg)),
+        ("tallest JPEG", encoded(&rgb(8, 65_000), ImageFormat::Jpeg)),
     ]
 }
 
@@ -119,7 +138,7 @@ async fn no_image_takes_more_than_is_set_aside_for_it() {
                 Processor::start(Limits { memory: memory * MIB as u64, ..Limits::default() }).unwrap();
             let before = ALLOCATED.current_usage();
             ALLOCATED.reset_peak_usage();
-            match processor.process(upload.clone()).await {
+            match processor.process(next_user_id(), upload.clone()).await {
                 Err(ProcessError::TooManyPixels { .. }) => {}
                 taken => {
                     taken.unwrap();

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use roster_adapter_image::{Limits, Processor};
 use roster_domain::ports::{ImageProcessor, ProcessError, Spool};
 use roster_domain::values::ImageFormat::{self, Jpeg, Png};
+use roster_domain_testkit::fixtures::next_user_id;
 use rstest::rstest;
 
 macro_rules! fixture {
@@ -48,7 +49,7 @@ const ALL: [&[u8]; 14] = [
 
 fn process_within(limits: Limits, spool: Spool) -> Result<(ImageFormat, Vec<u8>), ProcessError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let processed = runtime.block_on(Processor::start(limits).unwrap().process(spool))?;
+    let processed = runtime.block_on(Processor::start(limits).unwrap().process(next_user_id(), spool))?;
     let mut bytes = vec![0; usize::try_from(processed.image.length()).unwrap()];
     processed.image.file().read_exact_at(&mut bytes, 0).unwrap();
     Ok((processed.format, bytes))
@@ -267,16 +268,150 @@ fn a_shrunk_edge_of_what_is_transparent_has_no_fringe() {
     assert!(between.iter().all(|pixel| pixel.0[0] > 240), "{:?}", between[0]);
 }
 
+/// How many bytes the mark of an image's end has: EOI, or IEND with its length and checksum.
+fn end_mark(image: &[u8]) -> usize {
+    if image[0] == 0xFF { 2 } else { 12 }
+}
+
 #[test]
-fn no_beginning_of_an_image_is_taken() {
+fn no_image_that_is_cut_in_its_picture_is_taken() {
     for image in ALL {
-        for length in (0..image.len()).rev().step_by(29) {
+        // What follows a PNG's own data moves.
+        let data = image.windows(4).rposition(|kind| kind == b"IDAT").filter(|_| image[0] != 0xFF);
+        let whole = data.map_or(image.len() - end_mark(image), |data| {
+            let length = u32::from_be_bytes(image[data - 4..data].try_into().unwrap());
+            data + 4 + usize::try_from(length).unwrap() + 4
+        });
+        // The last bytes of data may hold no more than what fills them up.
+        for length in (0..whole - 8).rev().step_by(29) {
             let begun = process(&image[..length]);
-            // Of a PNG nothing but its end may be missing: its name and checksum.
             assert!(begun.is_err(), "the first {length} of {} bytes", image.len());
+            if length > 12 {
+                let filled = [&image[..length], &[0; 5_000]].concat();
+                assert!(process(&filled).is_err(), "the first {length} of {} bytes, and zeros", image.len());
+            }
         }
-        assert!(refused_as_damaged(&image[..image.len() - 1]));
         assert!(refused_as_damaged(&image[..12]));
+    }
+}
+
+#[test]
+fn a_whole_picture_needs_no_end() {
+    let trailer =
+        [b"\0\0\x01\x0A\x0E\0\0\0Image_UTC_Data\xFF\xD8\xFF\xE1\x12SEFT".as_slice(), &[0; 40]].concat();
+    for image in ALL {
+        let (_, expected) = process(image).unwrap();
+        let whole = image.len() - end_mark(image);
+        for end in whole..=image.len() {
+            for behind in [&b""[..], &[0; 5_000], &[0; 3], &trailer, b"<html>"] {
+                let changed = [&image[..end], behind].concat();
+                let made = process(&changed);
+                let behind = behind.len();
+                assert!(
+                    made.is_ok_and(|(_, made)| made == expected),
+                    "{end} of {} bytes and {behind} others",
+                    image.len()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_between_segments_are_gone_over() {
+    let jpegs = ALL.into_iter().filter(|image| image[0] == 0xFF);
+    for image in jpegs {
+        let (_, expected) = process(image).unwrap();
+        let scan = image.windows(2).position(|bytes| bytes == b"\xFF\xDA").unwrap();
+        // Behind the first segment, and before the first scan.
+        let first = 4 + usize::from(u16::from_be_bytes([image[4], image[5]])) - 2 + 2;
+        // A thumbnail has a scan, too.
+        let places = if image == METADATA_JPEG { vec![first] } else { vec![first, scan] };
+        for at in places {
+            for between in [&b"\0"[..], b"\0\0\0", b"abc", b"\xFF", b"\xFF\0", b"\xFF\xFE\0\x04no"] {
+                let changed = [&image[..at], between, &image[at..]].concat();
+                assert_eq!(process(&changed).unwrap().1, expected, "{between:x?} at {at}");
+            }
+        }
+    }
+    let stray = [&BASELINE[..20], b"\0", &BASELINE[20..]].concat();
+    assert_eq!(process(&stray).unwrap().1, process(BASELINE).unwrap().1);
+}
+
+#[rstest]
+fn parameters_of_scans_mean_nothing_in_a_baseline_image(
+    #[values([0, 0, 0], [0, 63, 1], [1, 63, 0], [0, 64, 0], [63, 0, 0x21], [255, 255, 255])]
+    parameters: [u8; 3],
+) {
+    let mut changed = BASELINE.to_vec();
+    let scan = changed.windows(2).position(|bytes| bytes == b"\xFF\xDA").unwrap();
+    let end = scan + 2 + usize::from(u16::from_be_bytes([changed[scan + 2], changed[scan + 3]]));
+    changed[end - 3..end].copy_from_slice(&parameters);
+    assert_eq!(process(&changed).unwrap().1, process(BASELINE).unwrap().1);
+}
+
+/// A progressive picture of these dimensions whose last scan is there so many times.
+fn scanned(width: u16, height: u16, times: usize) -> Vec<u8> {
+    let dimensions = [&b"\x08"[..], &height.to_be_bytes(), &width.to_be_bytes()].concat();
+    let image = with(PROGRESSIVE, JPEG_DIMENSIONS, &dimensions);
+    // The first scans are of all components.
+    let starts: Vec<_> = (0..image.len()).filter(|at| image[*at..].starts_with(b"\xFF\xDA")).collect();
+    let first = &image[starts[0]..starts[1]];
+    [&image[..starts[0]], &first.repeat(times), &image[starts[0]..]].concat()
+}
+
+#[test]
+fn scans_and_pixels_together_are_bounded_before_anything_is_decoded() {
+    // Ten scans of a picture of 12 megapixels are a photograph's; fifty are nobody's.
+    assert!(refused_as_damaged(&scanned(4_000, 3_000, 50)));
+    assert!(process(&scanned(48, 32, 50)).is_ok());
+}
+
+/// A grey PNG of one pixel with these chunks before its data.
+fn grey_png(sample: u8, chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image::GrayImage::from_pixel(1, 1, image::Luma([sample]))
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .unwrap();
+    let bytes = bytes.into_inner();
+    let chunks = chunks.iter().map(|(kind, data)| chunk(kind, data)).collect::<Vec<_>>().concat();
+    [&bytes[..33], &chunks, &bytes[33..]].concat()
+}
+
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let named = [kind, data].concat();
+    let length = u32::try_from(data.len()).unwrap();
+    [&length.to_be_bytes()[..], &named, &crc(&named).to_be_bytes()].concat()
+}
+
+#[test]
+fn a_gamma_is_honoured_unless_the_colours_are_known() {
+    let shown = |chunks: &[(&[u8; 4], &[u8])]| picture(&grey_png(55, chunks)).get_pixel(0, 0).0[0];
+    let linear = 100_000_u32.to_be_bytes();
+    assert_eq!(shown(&[]), 55);
+    assert_eq!(shown(&[(b"gAMA", &45_455_u32.to_be_bytes())]), 55);
+    // A little more than a fifth of all light.
+    assert!(shown(&[(b"gAMA", &linear)]).abs_diff(128) <= 1);
+    assert_eq!(shown(&[(b"sRGB", &[0]), (b"gAMA", &linear)]), 55);
+    assert_eq!(shown(&[(b"gAMA", &0_u32.to_be_bytes())]), 55);
+    assert_eq!(shown(&[(b"gAMA", &u32::MAX.to_be_bytes())]), 55);
+}
+
+#[test]
+fn an_animation_is_a_still_picture_however_its_frames_are_numbered() {
+    let (_, expected) = process(ANIMATED).unwrap();
+    let number = |image: &[u8], kind: &[u8; 4], number: u32| {
+        let mut changed = image.to_vec();
+        let kinds = changed.windows(4).position(|name| name == kind).unwrap();
+        let length = u32::from_be_bytes(changed[kinds - 4..kinds].try_into().unwrap());
+        let end = kinds + 4 + usize::try_from(length).unwrap();
+        changed[kinds + 4..kinds + 8].copy_from_slice(&number.to_be_bytes());
+        let sum = crc(&changed[kinds..end]).to_be_bytes();
+        changed[end..end + 4].copy_from_slice(&sum);
+        changed
+    };
+    for (kind, value) in [(b"fcTL", 7), (b"fdAT", 0), (b"fdAT", 9), (b"acTL", 0), (b"acTL", u32::MAX)] {
+        assert_eq!(process(&number(ANIMATED, kind, value)).unwrap().1, expected, "{kind:?} {value}");
     }
 }
 
@@ -287,10 +422,12 @@ fn a_progressive_picture_that_never_gets_sharp_is_damaged() {
 }
 
 #[test]
-fn more_scans_than_an_encoder_writes_are_refused() {
+fn more_scans_than_an_encoder_writes_are_refused_and_those_behind_a_whole_picture_left_out() {
+    assert!(refused_as_damaged(&scanned(48, 32, 65)));
     let scan = BASELINE.windows(2).position(|bytes| bytes == b"\xFF\xDA").unwrap();
     let scans = BASELINE[scan..BASELINE.len() - 2].repeat(65);
-    assert!(refused_as_damaged(&[&BASELINE[..scan], &scans, b"\xFF\xD9"].concat()));
+    let repeated = [&BASELINE[..scan], &scans, b"\xFF\xD9"].concat();
+    assert_eq!(process(&repeated).unwrap().1, process(BASELINE).unwrap().1);
 }
 
 #[rstest]
@@ -378,7 +515,7 @@ fn as_many_pixels_as_a_refusal_allows_are_taken_and_not_many_more() {
 async fn uploads_that_need_more_together_than_there_is_wait_for_each_other() {
     let processor = Processor::start(Limits { memory: 32 << 20, ..Limits::default() }).unwrap();
     let image = large(1700, 1400, image::ImageFormat::Png);
-    let all = (0..4).map(|_| processor.process(spool(&image)));
+    let all = (0..4).map(|_| processor.process(next_user_id(), spool(&image)));
     for processed in futures_util::future::join_all(all).await {
         assert_eq!(processed.unwrap().format, Png);
     }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool, Unavailable};
-use roster_domain::values::{Checksum, ImageFormat};
+use roster_domain::values::{Checksum, ImageFormat, UserId};
 
 use crate::memory::read_whole;
 
@@ -10,7 +10,7 @@ pub struct AcceptingProcessor(pub ImageFormat);
 
 #[async_trait]
 impl ImageProcessor for AcceptingProcessor {
-    async fn process(&self, image: Spool) -> Result<ProcessedImage, ProcessError> {
+    async fn process(&self, _owner: UserId, image: Spool) -> Result<ProcessedImage, ProcessError> {
         let content = read_whole(&image).map_err(|error| Unavailable::new("memory", error))?;
         Ok(ProcessedImage { image, format: self.0, checksum: Checksum::of(&content) })
     }

@@ -108,11 +108,12 @@ pub trait ImageProcessor: Send + Sync {
     ///   1,024 pixels long and of the same shape, never enlarged, and nothing else of what the file held, before, between
     ///   or behind.
     /// - MUST refuse what is neither JPEG nor PNG, and what lacks a part or does not decode.
-    /// - MUST tell from its first bytes what an image takes to decode, and refuse one that takes more than there is for all
-    ///   before it is decoded. Others MUST wait until there is enough.
+    /// - MUST tell what an image takes to decode before it is decoded, and refuse one that takes more memory or time than
+    ///   there is for all. Others MUST wait until there is enough.
+    /// - MUST work on one image of each owner at a time, and let owners take turns, however many images each has waiting.
     /// - MUST NOT work on the caller's thread, and MUST answer in bounded time.
     /// - What is made MUST hold the upload's share of the room for spools, which MUST have grown where it is the larger one.
-    async fn process(&self, image: Spool) -> Result<ProcessedImage, ProcessError>;
+    async fn process(&self, owner: UserId, image: Spool) -> Result<ProcessedImage, ProcessError>;
 }
 
 /// A clean image.

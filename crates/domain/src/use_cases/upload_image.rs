@@ -50,7 +50,7 @@ impl Roster {
     ) -> Result<ImageRef, Error> {
         let (caller, _) = self.caller(claims, None).await?;
         let store = self.upload_store(target)?;
-        let processed = self.ports.processor.process(file).await?;
+        let processed = self.ports.processor.process(caller.id, file).await?;
 
         let key = ImageKey::new(caller.id, self.ports.ids.image_name(), processed.format);
         let image = ImageRef { store: store.name(), key };
@@ -96,7 +96,13 @@ mod tests {
      {
         let mut order = Sequence::new();
         let mut world = World::with_caller(Role::Regular);
-        world.processor.expect_process().times(1).in_sequence(&mut order).returning(|_| Ok(clean()));
+        world
+            .processor
+            .expect_process()
+            .withf(|owner, _| *owner == ANN)
+            .times(1)
+            .in_sequence(&mut order)
+            .returning(|_, _| Ok(clean()));
         world
             .removals
             .expect_reserve()
@@ -131,7 +137,7 @@ mod tests {
             let caller = User { profile_image: Some(image(1).into()), ..user(ANN, Role::Regular) };
             Ok(CallerAnswer { caller: Some(caller), epoch: EPOCH, session_lives: true, named: None })
         });
-        world.processor.expect_process().returning(|_| Ok(clean()));
+        world.processor.expect_process().returning(|_, _| Ok(clean()));
         world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
         world.images.expect_put().returning(|_, _| Ok(()));
         world.users.expect_set_image().returning(|_, _, _| Ok(()));
@@ -160,7 +166,7 @@ mod tests {
     async fn a_file_that_has_no_room_is_the_users_fault_or_load() {
         for (no_room, is_own) in [(NoRoom::ForUser, true), (NoRoom::ForAll, false)] {
             let mut world = World::with_caller(Role::Regular);
-            world.processor.expect_process().returning(move |_| Err(no_room.into()));
+            world.processor.expect_process().returning(move |_, _| Err(no_room.into()));
             let error = upload(world, UploadTarget::Default).await.unwrap_err();
             assert_eq!(matches!(error, Error::RateLimited { .. }), is_own, "{error:?}");
             assert_eq!(matches!(error, Error::Overloaded), !is_own, "{error:?}");
@@ -170,21 +176,21 @@ mod tests {
     #[tokio::test]
     async fn a_refused_file_is_neither_promised_nor_stored() {
         let mut world = World::with_caller(Role::Regular);
-        world.processor.expect_process().returning(|_| Err(ProcessError::Damaged));
+        world.processor.expect_process().returning(|_, _| Err(ProcessError::Damaged));
         assert!(matches!(upload(world, UploadTarget::Default).await, Err(Error::DamagedImage)));
     }
 
     #[tokio::test]
     async fn a_file_that_waited_too_long_for_others_is_load_and_no_outage() {
         let mut world = World::with_caller(Role::Regular);
-        world.processor.expect_process().returning(|_| Err(ProcessError::Overloaded));
+        world.processor.expect_process().returning(|_, _| Err(ProcessError::Overloaded));
         assert!(matches!(upload(world, UploadTarget::Default).await, Err(Error::Overloaded)));
     }
 
     #[tokio::test]
     async fn a_reservation_that_ran_out_is_told_by_its_own_name() {
         let mut world = World::with_caller(Role::Regular);
-        world.processor.expect_process().returning(|_| Ok(clean()));
+        world.processor.expect_process().returning(|_, _| Ok(clean()));
         world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
         world.images.expect_put().returning(|_, _| Ok(()));
         world.users.expect_set_image().returning(|_, _, _| Err(SetImageError::ReservationLost));
@@ -197,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn an_image_that_is_not_stored_does_not_become_the_users() {
         let mut world = World::with_caller(Role::Regular);
-        world.processor.expect_process().returning(|_| Ok(clean()));
+        world.processor.expect_process().returning(|_, _| Ok(clean()));
         world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
         world.images.expect_put().returning(|_, _| Err(unavailable()));
         assert!(matches!(upload(world, UploadTarget::Default).await, Err(Error::Unavailable(_))));
