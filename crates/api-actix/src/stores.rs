@@ -8,9 +8,9 @@ use metrics::{Counter, counter, histogram};
 use roster_domain::Ports;
 use roster_domain::entities::{Change, Edit, NewUser, Page, TrashEntry, User};
 use roster_domain::ports::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, ImageRemovals, ImageStore, OpenSession,
-    PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState, SetImageError, Spool,
-    StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
+    Caller, CallerAnswer, CreateError, Credentials, EditError, ImageRemovals, ImageStore, Interrupted,
+    OpenSession, PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState, SetImageError,
+    Spool, StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{
     Email, ImageKey, ImageRef, OriginalImage, PageRequest, Reason, SessionId, StoreName, Timestamp,
@@ -170,6 +170,12 @@ impl Refusal for Unavailable {
     }
 }
 
+impl Refusal for Interrupted {
+    fn outage(&self) -> Option<&Unavailable> {
+        Some(&self.unavailable)
+    }
+}
+
 macro_rules! refusal {
     ($($error:ident),*) => {$(
         impl Refusal for $error {
@@ -251,7 +257,7 @@ impl Trash for ObservedTrash {
         users: &[(UserId, TrashEntryId)],
         reason: &Reason,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
+    ) -> Result<Vec<UserId>, Interrupted> {
         self.trash
             .call(
                 ("trash", "put_many"),
@@ -281,7 +287,7 @@ impl Trash for ObservedTrash {
         cutoff: Timestamp,
         limit: usize,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
+    ) -> Result<Vec<UserId>, Interrupted> {
         let purged = self
             .trash
             .call(
@@ -290,9 +296,10 @@ impl Trash for ObservedTrash {
                 self.trash.port.purge_expired(cutoff, limit, change),
                 |purged| Some(written(!purged.is_empty())),
             )
-            .await?;
-        self.purged.increment(purged.len() as u64);
-        Ok(purged)
+            .await;
+        let done = purged.as_ref().unwrap_or_else(|interrupted| &interrupted.done);
+        self.purged.increment(done.len() as u64);
+        purged
     }
 }
 

@@ -102,6 +102,8 @@ pub struct Settings {
     pub image_memory: u64,
     /// How long a user stays in the trash.
     pub trash_retention: Duration,
+    /// How often all users of a MongoDB are compared with what is kept of them, if ever.
+    pub mongodb_compare_every: Option<Duration>,
     /// How long it goes on serving after it was told to stop, while it says that it is not ready.
     pub stop_delay: Duration,
     /// Where metrics are served, if anywhere.
@@ -264,6 +266,7 @@ impl Settings {
         let hash_deadline = reader.number("HASH_DEADLINE_SECONDS", 20, 1..=300)?;
         let image_memory = reader.number("IMAGE_MEMORY_MB", 96, 32..=65_536)?;
         let trash_retention_days = reader.number("TRASH_RETENTION_DAYS", 30, 1..=36_500)?;
+        let mongodb_compare_minutes = reader.number("MONGODB_COMPARE_MINUTES", 60, 0..=10_080)?;
         let stop_delay = reader.number("STOP_DELAY_SECONDS", 0, 0..=300)?;
         let metrics = reader.optional("METRICS_ADDRESS", |text| {
             let fault =
@@ -290,6 +293,8 @@ impl Settings {
             hash_deadline: Duration::from_secs(hash_deadline.into()),
             image_memory: u64::from(image_memory) << 20,
             trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
+            mongodb_compare_every: (mongodb_compare_minutes > 0)
+                .then(|| Duration::from_mins(mongodb_compare_minutes.into())),
             stop_delay: Duration::from_secs(stop_delay.into()),
             metrics,
             log,

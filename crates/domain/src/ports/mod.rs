@@ -25,7 +25,7 @@ pub use images::{
 };
 pub use system::{Clock, Ids};
 pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
-pub use trash::{PurgeError, RestoreError, Trash, TrashError, Trashed};
+pub use trash::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed};
 pub use users::{
     Caller, CallerAnswer, CreateError, Credentials, EditError, OpenSession, Rehash, RemoveImageError,
     SessionState, SetImageError, UserQuery, Users,
