@@ -42,11 +42,11 @@ impl MongoStore {
     }
 
     pub(crate) async fn mark_admin(&self) -> Result<(), Failure> {
-        let meta = self.server.meta.clone();
+        let meta = self.server.writes.meta.clone();
         let mark = async move {
             meta.update_one(doc! { "_id": MARK }, doc! { "$set": { "v": 1 } }).upsert(true).await.map(|_| ())
         };
-        match self.server.run(mark).await {
+        match self.server.writes.run(mark).await {
             // Another instance has left it at the same time.
             Err(failure) if failure.is_duplicate_key() => Ok(()),
             marked => marked,

@@ -226,11 +226,12 @@ impl MongoStore {
         }
         let options = options(url).await?;
         let target = Target::new(&options, database);
-        let client = Client::with_options(options).map_err(|error| url_error(&error))?;
+        let client = || Client::with_options(options.clone()).map_err(|error| url_error(&error));
         let store = Self {
-            server: Server::new(&client, database),
+            server: Server::new(&client()?, &client()?, database),
             totals: Arc::new(Totals::default()),
             had_admin: Arc::new(AtomicBool::new(false)),
+            has_compared: Arc::new(AtomicBool::new(false)),
             clock,
             ids,
         };

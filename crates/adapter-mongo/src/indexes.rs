@@ -20,6 +20,10 @@ pub(crate) const TRASH: &str = "roster_trash";
 pub(crate) const TRASH_AGE: &str = "roster_trash_age";
 /// Users whose images are to be removed, by the store that these lie in.
 pub(crate) const REMOVALS: &str = "roster_removals_by_store";
+/// Users who are marked deleted, by their entry: those without one come first.
+pub(crate) const DELETED: &str = "roster_deleted_by_entry";
+/// Users who have an entry, by whether they are marked deleted.
+pub(crate) const ENTERED: &str = "roster_entered_by_mark";
 /// Users by whether they are adopted.
 pub(crate) const VERSION: &str = "roster_version";
 
@@ -70,6 +74,8 @@ fn all() -> Vec<IndexModel> {
             doc! { "roster.trash.deleted_at": 1, "is_deleted": 1 },
             doc! { "roster.trash.deleted_at": { "$exists": true } },
         ),
+        partial(DELETED, doc! { "roster.trash.id": 1 }, doc! { "is_deleted": true }),
+        partial(ENTERED, doc! { "is_deleted": 1 }, doc! { "roster.trash.id": { "$exists": true } }),
         partial(
             REMOVALS,
             doc! { "roster.removals.store": 1, "_id": 1 },

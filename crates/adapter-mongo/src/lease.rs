@@ -49,7 +49,7 @@ impl Drop for Lease {
 impl MongoStore {
     /// Takes a job for so long; `None` where it is taken.
     pub(crate) async fn take(&self, job: &'static str, time: Duration) -> Result<Option<Turn>, Failure> {
-        let meta = self.server.meta.clone();
+        let meta = self.server.writes.meta.clone();
         let never = DateTime::from_millis(0);
         let owner = ObjectId::new();
         let update = vec![
@@ -65,7 +65,7 @@ impl MongoStore {
                 .return_document(ReturnDocument::After)
                 .await
         };
-        match self.server.run(take).await {
+        match self.server.writes.run(take).await {
             Ok(lease) => {
                 let is_ours =
                     lease.is_some_and(|lease| lease.get_object_id("owner").is_ok_and(|found| found == owner));
@@ -101,9 +101,10 @@ impl MongoStore {
 
     /// Makes it last so long from now on, unless it has lapsed and somebody else has it.
     async fn prolong(&self, Turn { job, owner }: Turn, time: Duration) -> Result<(), Failure> {
-        let meta = self.server.meta.clone();
+        let meta = self.server.writes.meta.clone();
         let update = vec![doc! { "$set": { "until": { "$add": ["$$NOW", millis(time)] } } }];
         self.server
+            .writes
             .run(async move { meta.update_one(doc! { "_id": job, "owner": owner }, update).await })
             .await?;
         Ok(())

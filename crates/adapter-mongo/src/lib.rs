@@ -45,6 +45,8 @@ pub struct MongoStore {
     totals: Arc<totals::Totals>,
     /// Set once it is known that there has been an admin, which stays true.
     had_admin: Arc<AtomicBool>,
+    /// Set once this process has compared all users with what is kept of them.
+    has_compared: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }

@@ -30,12 +30,12 @@ impl ImageRemovals for MongoStore {
             "$setOnInsert": { "is_deleted": true, "roster.v": document::VERSION, "roster.tombstone": true },
         };
         let reserve = || {
-            let (users, update) = (self.server.users.clone(), update.clone());
+            let (users, update) = (self.server.writes.users.clone(), update.clone());
             async move { users.update_one(doc! { "_id": object_id(owner) }, update).upsert(true).await }
         };
-        match self.server.run(reserve()).await {
+        match self.server.writes.run(reserve()).await {
             // Another has left the tombstone at the same time.
-            Err(failure) if failure.is_duplicate_key() => self.server.run(reserve()).await?,
+            Err(failure) if failure.is_duplicate_key() => self.server.writes.run(reserve()).await?,
             reserved => reserved?,
         };
         Ok(())
@@ -75,8 +75,9 @@ impl ImageRemovals for MongoStore {
         let to_mark = doc! { "_id": { "$in": ids(&owners) }, "roster.removals": { "$elemMatch": unmarked } };
         let mark = doc! { "$set": { "roster.removals.$[due].removing": true } };
         let marked = doc! { "due.store": store.as_str(), "due.due": { "$lte": now } };
-        let users = self.server.users.clone();
+        let users = self.server.writes.users.clone();
         self.server
+            .writes
             .run(async move { users.update_many(to_mark, mark).array_filters([marked]).await })
             .await?;
 

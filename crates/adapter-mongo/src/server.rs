@@ -33,9 +33,20 @@ const STORE: &str = "MongoDB";
 /// The code of a duplicate key.
 const DUPLICATE_KEY: i32 = 11000;
 
-/// The server's collections.
+/// The server's collections, to read. Writes go their own way: those that hang, as under `fsyncLock`, keep no connection and
+/// no turn from reads.
 #[derive(Clone)]
 pub(crate) struct Server {
+    pub(crate) database: Database,
+    pub(crate) users: Collection<RawDocumentBuf>,
+    pub(crate) meta: Collection<Document>,
+    reads: Lane,
+    pub(crate) writes: Lane,
+}
+
+/// Connections of their own, and so many operations at once.
+#[derive(Clone)]
+pub(crate) struct Lane {
     pub(crate) database: Database,
     pub(crate) users: Collection<RawDocumentBuf>,
     pub(crate) meta: Collection<Document>,
@@ -43,20 +54,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(client: &Client, database: &str) -> Self {
-        let database = client.database(database);
+    /// Each client has connections of its own.
+    pub(crate) fn new(reads: &Client, writes: &Client, database: &str) -> Self {
+        let (reads, writes) = (Lane::new(reads, database), Lane::new(writes, database));
         Self {
-            users: database.collection("users"),
-            meta: database.collection("roster_meta"),
-            database,
-            operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+            database: reads.database.clone(),
+            users: reads.users.clone(),
+            meta: reads.meta.clone(),
+            reads,
+            writes,
         }
     }
 
-    /// Runs an operation in a task of its own and waits for it until the deadline of a request.
-    ///
-    /// The driver takes harm when an operation's future is dropped halfway, so neither a client that has gone nor the
-    /// deadline drops it: it ends by itself, and nobody waits for it.
+    /// Runs an operation that reads, as [`Lane::run`] does.
     pub(crate) async fn run<T, E>(
         &self,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -65,7 +75,7 @@ impl Server {
         T: Send + 'static,
         E: Into<Failure> + Send + 'static,
     {
-        self.run_within(DEADLINE, operation).await
+        self.reads.run(operation).await
     }
 
     /// [`run`](Self::run) with another deadline.
@@ -78,17 +88,7 @@ impl Server {
         T: Send + 'static,
         E: Into<Failure> + Send + 'static,
     {
-        let answer = async {
-            let permit =
-                Arc::clone(&self.operations).acquire_owned().await.map_err(|_| Failure::Overloaded)?;
-            let task = tokio::spawn(async move {
-                let answer = operation.await;
-                drop(permit);
-                answer
-            });
-            task.await.map_err(Failure::Ended)?.map_err(Into::into)
-        };
-        timeout(deadline, answer).await.unwrap_or(Err(Failure::TimedOut(deadline)))
+        self.reads.run_within(deadline, operation).await
     }
 
     /// The whole document with that id. That is a look-up which the server neither plans nor looks for a plan of, and it
@@ -146,8 +146,58 @@ impl Server {
         update: impl Into<mongodb::options::UpdateModifications>,
         projection: Document,
     ) -> Result<Option<RawDocumentBuf>, Failure> {
-        let (users, update) = (self.users.clone(), update.into());
-        self.run(async move { change(&users, filter, update, projection).await }).await
+        let (users, update) = (self.writes.users.clone(), update.into());
+        self.writes.run(async move { change(&users, filter, update, projection).await }).await
+    }
+}
+
+impl Lane {
+    fn new(client: &Client, database: &str) -> Self {
+        let database = client.database(database);
+        Self {
+            users: database.collection("users"),
+            meta: database.collection("roster_meta"),
+            database,
+            operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+        }
+    }
+
+    /// Runs an operation in a task of its own and waits for it until the deadline of a request.
+    ///
+    /// The driver takes harm when an operation's future is dropped halfway, so neither a client that has gone nor the
+    /// deadline drops it: it ends by itself, and nobody waits for it.
+    pub(crate) async fn run<T, E>(
+        &self,
+        operation: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        E: Into<Failure> + Send + 'static,
+    {
+        self.run_within(DEADLINE, operation).await
+    }
+
+    /// [`run`](Self::run) with another deadline.
+    pub(crate) async fn run_within<T, E>(
+        &self,
+        deadline: Duration,
+        operation: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        E: Into<Failure> + Send + 'static,
+    {
+        let answer = async {
+            let permit =
+                Arc::clone(&self.operations).acquire_owned().await.map_err(|_| Failure::Overloaded)?;
+            let task = tokio::spawn(async move {
+                let answer = operation.await;
+                drop(permit);
+                answer
+            });
+            task.await.map_err(Failure::Ended)?.map_err(Into::into)
+        };
+        timeout(deadline, answer).await.unwrap_or(Err(Failure::TimedOut(deadline)))
     }
 }
 
@@ -162,6 +212,8 @@ pub(crate) async fn change(
         .find_one_and_update(filter, update)
         .projection(projection)
         .return_document(mongodb::options::ReturnDocument::After)
+        // Who waits for it has gone by then.
+        .max_time(DEADLINE)
         .await
 }
 

@@ -80,8 +80,9 @@ impl Server {
             "ordered": false,
             "writeConcern": { "w": "majority", "j": true, "wtimeout": i64::try_from(deadline.as_millis()).unwrap_or(0) },
         };
-        let database = self.database.clone();
-        let answer = self.run_within(deadline, async move { database.run_command(command).await }).await?;
+        let database = self.writes.database.clone();
+        let answer =
+            self.writes.run_within(deadline, async move { database.run_command(command).await }).await?;
         if let Some(error) = answer.get("writeConcernError").and_then(Bson::as_document) {
             let Failed { message, .. } = failed(error);
             return Err(Failure::Unexpected(format!(

@@ -1,7 +1,9 @@
 //! What is looked after beside requests: users that others wrote, and what a crash left half-way.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use mongodb::bson::RawDocumentBuf;
 use mongodb::bson::oid::ObjectId;
 use roster_domain::ports::Unavailable;
 
@@ -9,23 +11,25 @@ use crate::format::Newer;
 use crate::server::Failure;
 use crate::{MongoStore, document};
 
-/// How often [`MongoStore::upkeep`] is to run, so that what others wrote is found within a minute.
+/// How often [`MongoStore::upkeep`] is to run, so that users whom others added, deleted or restored are found within a minute.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(45);
 
 /// For how long the other instances leave the sweep to the one that has begun one. It is less than the interval, so that a
 /// single instance always has its turn, whatever the clocks' jitter.
 const TURN: Duration = Duration::from_secs(35);
 
-/// How many changed users one sweep takes at most; the next takes on.
-const CHANGED: i64 = 10_000;
+/// What lets one instance compare all users, and the others not.
+const COMPARISON: &str = "comparison";
 
 impl MongoStore {
-    /// A [`sweep`](Self::sweep) where no instance has begun one for a while.
-    pub async fn upkeep(&self) -> Result<(), Unavailable> {
+    /// Looks after what others wrote, where no instance has begun to for a while. Names that others changed in adopted users
+    /// leave no trace, so all users are compared with what is kept of them: once after the start, and then `compare_every` so
+    /// often by one of the instances, or never.
+    pub async fn upkeep(&self, compare_every: Option<Duration>) -> Result<(), Unavailable> {
         let Some(turn) = self.take("sweep", TURN).await? else {
             return Ok(());
         };
-        let swept = self.sweep().await;
+        let swept = self.sweep_in_turn(compare_every).await;
         if swept.is_err() {
             // For another instance, and for the next try: it would find the turn taken, and all would seem well.
             self.give_back(turn).await;
@@ -33,11 +37,37 @@ impl MongoStore {
         swept
     }
 
-    /// Adopts users that the FastAPI service or somebody with a shell wrote, makes new keys for names that were changed so,
-    /// notices users that were deleted or restored so, removes tombstones that a crash left, and makes indexes that are missing.
+    async fn sweep_in_turn(&self, compare_every: Option<Duration>) -> Result<(), Unavailable> {
+        self.sweep_changes().await?;
+        let turn = match compare_every {
+            Some(every) => self.take(COMPARISON, every).await?,
+            None => None,
+        };
+        let is_first = !self.has_compared.load(Ordering::Relaxed);
+        if turn.is_none() && !is_first {
+            return Ok(());
+        }
+        let compared = self.compare_all().await;
+        match (&compared, turn) {
+            (Ok(()), _) => self.has_compared.store(true, Ordering::Relaxed),
+            (Err(_), Some(turn)) => self.give_back(turn).await,
+            (Err(_), None) => {}
+        }
+        compared
+    }
+
+    /// All of the upkeep at once: what has left a trace, and then all users one by one.
     ///
-    /// Any number of instances may do it at once. It reads all users, so it takes a second for a million of them.
+    /// Any number of instances may do it at once. It takes a second for a million users.
     pub async fn sweep(&self) -> Result<(), Unavailable> {
+        self.sweep_changes().await?;
+        self.compare_all().await
+    }
+
+    /// Adopts users that the FastAPI service or somebody with a shell wrote, notices users that were deleted or restored so,
+    /// removes tombstones that a crash left, and makes indexes that are missing. An index leads to each of them: where nothing
+    /// was changed, nothing is read.
+    async fn sweep_changes(&self) -> Result<(), Unavailable> {
         if let Some(Newer(version)) = self.newer_format().await? {
             let reason =
                 format!("a newer Roster has brought the database to format {version}: stop this one");
@@ -45,18 +75,40 @@ impl MongoStore {
         }
         self.look_after_indexes().await?;
         let mut refused = self.adopt_all().await?;
-        let changed = self.changed_beneath(CHANGED).await?;
+        let changed = self.marked_beneath().await?;
+        refused.extend(self.mend(changed).await?);
+        report(&refused);
+        self.had_admin().await?;
+        Ok(())
+    }
+
+    /// Compares all users with what is kept of them, a step at a time, and makes new keys for names that others changed.
+    async fn compare_all(&self) -> Result<(), Unavailable> {
+        let (mut refused, mut after) = (Vec::new(), None);
+        loop {
+            let (changed, last) = self.compared(after).await?;
+            refused.extend(self.mend(changed).await?);
+            if last.is_none() {
+                break;
+            }
+            after = last;
+        }
+        report(&refused);
+        Ok(())
+    }
+
+    /// Makes what is kept of users fit again, and returns those whose names are others'.
+    async fn mend(&self, changed: Vec<RawDocumentBuf>) -> Result<Vec<ObjectId>, Unavailable> {
         let (tombstones, changed): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|found| document::is_tombstone(found));
         for tombstone in &tombstones {
             self.bury(tombstone).await?;
         }
+        let mut refused = Vec::new();
         for batch in changed.chunks(1_000) {
             refused.extend(self.adopt(batch).await?);
         }
-        report(&refused);
-        self.had_admin().await?;
-        Ok(())
+        Ok(refused)
     }
 }
 

@@ -1,12 +1,11 @@
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use roster_domain::entities::{Change, Page, TrashEntry, User};
-use roster_domain::ports::{PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::ports::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::document::{self, object_id};
 use crate::list::List;
@@ -56,16 +55,16 @@ impl Trash for MongoStore {
         users: &[(UserId, TrashEntryId)],
         reason: &Reason,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
-        let put = stream::iter(users.to_vec())
-            .map(async |(user, entry)| {
-                let put = self.put_one(user, entry, reason, change).await?;
-                Ok::<_, Failure>(put.then_some(user))
-            })
-            .buffered(AT_ONCE)
-            .try_filter_map(async |put| Ok(put))
-            .try_collect();
-        Ok(timeout(2 * DEADLINE, put).await.unwrap_or(Err(Failure::TimedOut(2 * DEADLINE)))?)
+    ) -> Result<Vec<UserId>, Interrupted> {
+        let mut batch = Batch::begin();
+        for some in users.chunks(AT_ONCE) {
+            batch.may_go_on()?;
+            let put = some
+                .iter()
+                .map(async |(user, entry)| (*user, self.put_one(*user, *entry, reason, change).await));
+            batch.take(join_all(put).await)?;
+        }
+        Ok(batch.done)
     }
 
     async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
@@ -116,14 +115,78 @@ impl Trash for MongoStore {
         cutoff: Timestamp,
         limit: usize,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
-        // Beside the deadline, which ends the waiting and not what was done by then.
-        let mut purged = Vec::new();
-        let purging = timeout(2 * DEADLINE, self.purge_oldest(cutoff, limit, change, &mut purged)).await;
-        match purging.unwrap_or(Err(Failure::TimedOut(2 * DEADLINE))) {
-            Err(failure) if purged.is_empty() => Err(failure.into()),
-            _ => Ok(purged),
+    ) -> Result<Vec<UserId>, Interrupted> {
+        let expired =
+            doc! { "roster.trash.deleted_at": { "$lt": document::date(cutoff) }, "is_deleted": true };
+        let mut batch = Batch::begin();
+        loop {
+            let oldest = Find {
+                filter: expired.clone(),
+                projection: doc! { "_id": 1 },
+                sort: doc! { "roster.trash.deleted_at": 1 },
+                skip: 0,
+                limit: i64::try_from(limit).unwrap_or(i64::MAX),
+                index: Some(indexes::TRASH_AGE),
+            };
+            let found = match self.server.find(oldest, DEADLINE).await {
+                Ok(found) => found,
+                Err(failure) => return Err(batch.interrupted(Vec::new(), failure)),
+            };
+            let found: Vec<UserId> = found.iter().filter_map(|found| document::user_id(found)).collect();
+            for some in found.chunks(AT_ONCE) {
+                batch.may_go_on()?;
+                let purged = some.iter().map(async |user| {
+                    let mut filter = in_trash(*user);
+                    filter.extend(expired.clone());
+                    (*user, self.purge_one(*user, filter, change).await)
+                });
+                batch.take(join_all(purged).await)?;
+            }
+            // Where others purged all of these meanwhile, there may be more.
+            if found.is_empty() || !batch.done.is_empty() {
+                return Ok(batch.done);
+            }
         }
+    }
+}
+
+/// A batch under way. No write of it is left behind: each is waited for until its own deadline, and none begins once the
+/// batch has taken [`DEADLINE`].
+struct Batch {
+    since: Instant,
+    done: Vec<UserId>,
+}
+
+impl Batch {
+    fn begin() -> Self {
+        Self { since: Instant::now(), done: Vec::new() }
+    }
+
+    fn may_go_on(&mut self) -> Result<(), Interrupted> {
+        if self.since.elapsed() < DEADLINE {
+            return Ok(());
+        }
+        Err(self.interrupted(Vec::new(), Failure::TimedOut(DEADLINE)))
+    }
+
+    /// Takes what became of some: those that were changed are done.
+    fn take(&mut self, outcomes: Vec<(UserId, Result<bool, Failure>)>) -> Result<(), Interrupted> {
+        let (mut in_doubt, mut failed) = (Vec::new(), None);
+        for (user, outcome) in outcomes {
+            match outcome {
+                Ok(true) => self.done.push(user),
+                Ok(false) => {}
+                Err(failure) => {
+                    in_doubt.push(user);
+                    failed = Some(failure);
+                }
+            }
+        }
+        failed.map_or(Ok(()), |failure| Err(self.interrupted(in_doubt, failure)))
+    }
+
+    fn interrupted(&mut self, in_doubt: Vec<UserId>, failure: Failure) -> Interrupted {
+        Interrupted { done: std::mem::take(&mut self.done), in_doubt, unavailable: failure.into() }
     }
 }
 
@@ -155,51 +218,6 @@ impl MongoStore {
         Ok(self.change_counted(user, -1, filter, update, doc! { "_id": 1 }).await?.is_some())
     }
 
-    /// [`Trash::purge_expired`], whose answer grows in `purged`.
-    async fn purge_oldest(
-        &self,
-        cutoff: Timestamp,
-        limit: usize,
-        change: &Change,
-        purged: &mut Vec<UserId>,
-    ) -> Result<(), Failure> {
-        let expired =
-            doc! { "roster.trash.deleted_at": { "$lt": document::date(cutoff) }, "is_deleted": true };
-        loop {
-            let oldest = Find {
-                filter: expired.clone(),
-                projection: doc! { "_id": 1 },
-                sort: doc! { "roster.trash.deleted_at": 1 },
-                skip: 0,
-                limit: i64::try_from(limit).unwrap_or(i64::MAX),
-                index: Some(indexes::TRASH_AGE),
-            };
-            let found = self.server.find(oldest, DEADLINE).await?;
-            let found: Vec<UserId> = found.iter().filter_map(|found| document::user_id(found)).collect();
-            for users in found.chunks(AT_ONCE) {
-                let outcomes = users.iter().map(async |user| {
-                    let mut filter = in_trash(*user);
-                    filter.extend(expired.clone());
-                    Ok::<_, Failure>(self.purge_one(*user, filter, change).await?.then_some(*user))
-                });
-                let mut failed = None;
-                for outcome in join_all(outcomes).await {
-                    match outcome {
-                        Ok(user) => purged.extend(user),
-                        Err(failure) => failed = Some(failure),
-                    }
-                }
-                if let Some(failure) = failed {
-                    return Err(failure);
-                }
-            }
-            // Where others purged all of these meanwhile, there may be more.
-            if found.is_empty() || !purged.is_empty() {
-                return Ok(());
-            }
-        }
-    }
-
     /// Purges a user that the filter finds: one write leaves a nameless tombstone with the images that are to be removed, and
     /// with nothing to remove the tombstone goes too.
     async fn purge_one(&self, user: UserId, filter: Document, change: &Change) -> Result<bool, Failure> {
@@ -220,7 +238,8 @@ impl MongoStore {
         let Some(tombstone) = self.server.change(filter, update, tombstone_fields()).await? else {
             return Ok(false);
         };
-        if let Err(failure) = self.bury(&tombstone).await {
+        let buried = timeout(DEADLINE, self.bury(&tombstone)).await;
+        if let Err(failure) = buried.unwrap_or(Err(Failure::TimedOut(DEADLINE))) {
             tracing::warn!(event = "tombstone left to the sweep", %user, error = %failure);
         }
         Ok(true)
@@ -241,14 +260,14 @@ impl MongoStore {
     }
 
     async fn delete_empty_tombstone(&self, user: UserId) -> Result<(), Failure> {
-        let users = self.server.users.clone();
+        let users = self.server.writes.users.clone();
         let empty = doc! {
             "_id": object_id(user),
             "roster.tombstone": true,
             "roster.first_admin": { "$exists": false },
             "roster.removals": [],
         };
-        self.server.run(async move { users.delete_one(empty).await }).await?;
+        self.server.writes.run(async move { users.delete_one(empty).await }).await?;
         Ok(())
     }
 
@@ -263,8 +282,8 @@ impl MongoStore {
     }
 
     async fn delete_legacy_entry(&self, entry: ObjectId) -> Result<(), Failure> {
-        let trash = self.server.database.collection::<Document>("trash");
-        self.server.run(async move { trash.delete_one(doc! { "_id": entry }).await }).await?;
+        let trash = self.server.writes.database.collection::<Document>("trash");
+        self.server.writes.run(async move { trash.delete_one(doc! { "_id": entry }).await }).await?;
         Ok(())
     }
 }

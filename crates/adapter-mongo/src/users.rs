@@ -335,10 +335,10 @@ impl MongoStore {
     }
 
     async fn insert_counted(&self, id: UserId, document: Document) -> Result<(), Failure> {
-        let users = self.server.users.clone_with_type::<Document>();
+        let users = self.server.writes.users.clone_with_type::<Document>();
         let insert = async move { users.insert_one(document).await.map(|_| ()) };
         let counted = self.totals.counting(id, 1, insert, |()| true);
-        self.server.run(counted).await
+        self.server.writes.run(counted).await
     }
 
     /// Which of the names a user other than `user` has; of two the email.
@@ -372,8 +372,8 @@ impl MongoStore {
         update: impl Into<mongodb::options::UpdateModifications>,
         projection: Document,
     ) -> Result<Option<mongodb::bson::RawDocumentBuf>, Failure> {
-        let (users, update) = (self.server.users.clone(), update.into());
+        let (users, update) = (self.server.writes.users.clone(), update.into());
         let write = async move { change(&users, filter, update, projection).await };
-        self.server.run(self.totals.counting(user, by, write, Option::is_some)).await
+        self.server.writes.run(self.totals.counting(user, by, write, Option::is_some)).await
     }
 }

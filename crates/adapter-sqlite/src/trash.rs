@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Page, TrashEntry, User};
-use roster_domain::ports::{PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::ports::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
 use rusqlite::{Connection, Row};
 
@@ -21,6 +21,13 @@ pub(crate) const ENTRIES: List = List {
 
 pub(crate) const EXPIRED: &str =
     "SELECT user_id FROM trash WHERE deleted_at < ?1 ORDER BY deleted_at, id LIMIT ?2";
+
+const STILL_EXPIRED: &str = "SELECT 1 FROM trash WHERE user_id = ?1 AND deleted_at < ?2";
+
+/// A batch is one transaction: where it failed, all of it happened, or none.
+fn in_doubt(users: Vec<UserId>, unavailable: Unavailable) -> Interrupted {
+    Interrupted { done: Vec::new(), in_doubt: users, unavailable }
+}
 
 #[async_trait]
 impl Trash for SqliteStore {
@@ -44,12 +51,12 @@ impl Trash for SqliteStore {
         users: &[(UserId, TrashEntryId)],
         reason: &Reason,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
-        let (users, reason, change) = (users.to_vec(), reason.clone(), *change);
+    ) -> Result<Vec<UserId>, Interrupted> {
+        let (batch, reason, change) = (users.to_vec(), reason.clone(), *change);
         self.writer
             .run(move |connection| {
-                let mut put = Vec::with_capacity(users.len());
-                for (user, entry) in users {
+                let mut put = Vec::with_capacity(batch.len());
+                for (user, entry) in batch {
                     if put_there(connection, user, entry, &reason, &change)? {
                         put.push(user);
                     }
@@ -57,6 +64,7 @@ impl Trash for SqliteStore {
                 Ok(put)
             })
             .await
+            .map_err(|unavailable| in_doubt(users.iter().map(|(user, _)| *user).collect(), unavailable))
     }
 
     async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
@@ -94,19 +102,40 @@ impl Trash for SqliteStore {
         cutoff: Timestamp,
         limit: usize,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
-        let change = *change;
-        let limit = saturate(limit);
-        self.writer
-            .run(move |connection| {
-                let expired =
-                    all(connection, EXPIRED, (cutoff.as_millis(), limit), |row| rows::user_id(row, 0))?;
-                for user in &expired {
-                    remove(connection, *user, &change)?;
-                }
-                Ok(expired)
-            })
-            .await
+    ) -> Result<Vec<UserId>, Interrupted> {
+        let (change, limit, cutoff) = (*change, saturate(limit), cutoff.as_millis());
+        loop {
+            // Before the write, which may end without an answer: then they are whom it concerns.
+            let expired = self
+                .readers
+                .page(move |connection| {
+                    all(connection, EXPIRED, (cutoff, limit), |row| rows::user_id(row, 0))
+                })
+                .await
+                .map_err(|unavailable| in_doubt(Vec::new(), unavailable))?;
+            if expired.is_empty() {
+                return Ok(expired);
+            }
+            let batch = expired.clone();
+            let purged: Vec<UserId> = self
+                .writer
+                .run(move |connection| {
+                    let mut purged = Vec::with_capacity(batch.len());
+                    for user in batch {
+                        if exists(connection, STILL_EXPIRED, (user.as_bytes(), cutoff))? {
+                            remove(connection, user, &change)?;
+                            purged.push(user);
+                        }
+                    }
+                    Ok(purged)
+                })
+                .await
+                .map_err(|unavailable| in_doubt(expired.clone(), unavailable))?;
+            // Where others purged or restored all of these meanwhile, there may be more.
+            if !purged.is_empty() {
+                return Ok(purged);
+            }
+        }
     }
 }
 

@@ -112,7 +112,8 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
     refuse_lost(settings)?;
     let database = open_database(&settings.database, &settings.database_name, &clock, &ids).await?;
-    let Store { users, trash, removals, upkeep, probe, .. } = database;
+    let Store { users, trash, removals, mongodb, probe, .. } = database;
+    let upkeep = mongodb.map(|store| upkeep_of(store, settings.mongodb_compare_every));
     let images = ImageStores::open(&settings.images).await.map_err(CompositionError::Images)?;
     // After the database, whose folder is there by now.
     let (secret_key, secret_key_file) = match &settings.secret_key {
@@ -208,18 +209,17 @@ pub(crate) async fn open_database(
                 let store = Arc::clone(&probed);
                 async move { store.probe().await }
             });
-            Store::new(&store, None, probe)
+            Store::new(&store, probe)
         }
         Database::MongoDb(url) => {
             let store = connect(url, name, clock, ids).await.map_err(CompositionError::MongoDb)?;
             let store = Arc::new(store);
-            let upkeep = upkeep_of(Arc::clone(&store));
             let probed = Arc::clone(&store);
             let probe = Probe::new("MongoDB", database_name(), move || {
                 let store = Arc::clone(&probed);
                 async move { store.probe().await }
             });
-            Store { mongodb: Some(Arc::clone(&store)), ..Store::new(&store, Some(upkeep), probe) }
+            Store { mongodb: Some(Arc::clone(&store)), ..Store::new(&store, probe) }
         }
     })
 }
@@ -391,12 +391,11 @@ pub(crate) struct Store {
     pub(crate) removals: Arc<dyn ImageRemovals>,
     pub(crate) archive: Arc<dyn AccountArchive>,
     mongodb: Option<Arc<MongoStore>>,
-    upkeep: Option<Upkeep>,
     probe: Probe,
 }
 
 impl Store {
-    fn new<S>(store: &Arc<S>, upkeep: Option<Upkeep>, probe: Probe) -> Self
+    fn new<S>(store: &Arc<S>, probe: Probe) -> Self
     where
         S: Users + Trash + ImageRemovals + AccountArchive + 'static,
     {
@@ -406,7 +405,6 @@ impl Store {
             removals: Arc::clone(store) as _,
             archive: Arc::clone(store) as _,
             mongodb: None,
-            upkeep,
             probe,
         }
     }
@@ -445,10 +443,10 @@ where
     }
 }
 
-fn upkeep_of(store: Arc<MongoStore>) -> Upkeep {
+fn upkeep_of(store: Arc<MongoStore>, compare_every: Option<Duration>) -> Upkeep {
     let run = move || {
         let store = Arc::clone(&store);
-        Box::pin(async move { store.upkeep().await }) as _
+        Box::pin(async move { store.upkeep(compare_every).await }) as _
     };
     Upkeep { every: SWEEP_INTERVAL, run: Box::new(run) }
 }

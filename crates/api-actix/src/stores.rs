@@ -9,6 +9,7 @@ use roster_domain::Ports;
 use roster_domain::entities::{Change, Edit, NewUser, Page, TrashEntry, User};
 use roster_domain::ports::{
     Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, ImageRemovals, ImageStore,
+    Interrupted,
     OpenSession, PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState, SetImageError,
     Spool, StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
 };
@@ -170,6 +171,12 @@ impl Refusal for Unavailable {
     }
 }
 
+impl Refusal for Interrupted {
+    fn outage(&self) -> Option<&Unavailable> {
+        Some(&self.unavailable)
+    }
+}
+
 macro_rules! refusal {
     ($($error:ident),*) => {$(
         impl Refusal for $error {
@@ -259,7 +266,7 @@ impl Trash for ObservedTrash {
         users: &[(UserId, TrashEntryId)],
         reason: &Reason,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
+    ) -> Result<Vec<UserId>, Interrupted> {
         self.trash
             .call(
                 ("trash", "put_many"),
@@ -289,7 +296,7 @@ impl Trash for ObservedTrash {
         cutoff: Timestamp,
         limit: usize,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
+    ) -> Result<Vec<UserId>, Interrupted> {
         let purged = self
             .trash
             .call(
@@ -298,9 +305,10 @@ impl Trash for ObservedTrash {
                 self.trash.port.purge_expired(cutoff, limit, change),
                 |purged| Some(written(!purged.is_empty())),
             )
-            .await?;
-        self.purged.increment(purged.len() as u64);
-        Ok(purged)
+            .await;
+        let done = purged.as_ref().unwrap_or_else(|interrupted| &interrupted.done);
+        self.purged.increment(done.len() as u64);
+        purged
     }
 }
 

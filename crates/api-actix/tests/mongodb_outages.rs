@@ -7,9 +7,13 @@
 #[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
 mod harness;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use futures_util::future::{join, join_all};
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
 use roster_test_mongo::process::ReplicaSet;
 use roster_test_mongo::proxy::{Mode, Proxy};
 use serde_json::{Value, json};
@@ -210,4 +214,38 @@ async fn a_network_that_loses_what_is_sent_or_cuts_answers_in_their_middle() {
     // The next begins after the one before is over.
     let (begun, over) = (told(&app, "outage begins"), told(&app, "outage over"));
     assert!(!begun.is_empty() && begun.len() <= over.len() + 1, "{begun:#?} {over:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_deletion_that_fails_half_way_is_told_user_by_user() {
+    let (set, app, _ann) = start().await;
+    let root = app.admin().await;
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        ids.push(app.sign_up(&format!("user{number}")).await.id);
+    }
+    // The server refuses to delete this one.
+    let stuck = ObjectId::parse_str(&ids[20]).unwrap();
+    let validator = doc! { "$or": [{ "_id": { "$ne": stuck } }, { "is_deleted": false }] };
+    let database = mongodb::Client::with_uri_str(set.url()).await.unwrap().database("outages");
+    database.run_command(doc! { "collMod": "users", "validator": validator }).await.unwrap();
+
+    let body = json!({ "ids": ids, "reason": "spam" });
+    app.post("/api/v1/trash/bulk-delete").by(&root).json(&body).await.has(503);
+    let in_trash: BTreeSet<String> = {
+        let filter = doc! { "is_deleted": true };
+        let users = database.collection::<Document>("users").find(filter).await.unwrap();
+        let users: Vec<Document> = users.try_collect().await.unwrap();
+        users.iter().map(|user| user.get_object_id("_id").unwrap().to_hex()).collect()
+    };
+    assert!(in_trash.len() >= 20, "{in_trash:?}");
+    let all_told = || {
+        let lines = told(&app, "user deleted");
+        let by_root =
+            lines.iter().filter(|line| line["by"] == root.id.as_str() && line["request"].is_string());
+        by_root.filter_map(|line| line["user"].as_str().map(str::to_owned)).collect::<BTreeSet<_>>()
+            == in_trash
+    };
+    harness::eventually("each of them is told", all_told).await;
+    assert_eq!(told(&app, "user perhaps deleted")[0]["user"], ids[20].as_str());
 }

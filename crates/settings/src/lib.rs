@@ -117,6 +117,8 @@ pub struct Settings {
     pub upload_spool: u64,
     /// How long a user stays in the trash.
     pub trash_retention: Duration,
+    /// How often all users of a MongoDB are compared with what is kept of them, if ever.
+    pub mongodb_compare_every: Option<Duration>,
     /// How long it goes on serving after it was told to stop, while it says that it is not ready.
     pub stop_delay: Duration,
     /// Where metrics are served, if anywhere.
@@ -283,6 +285,7 @@ impl Settings {
         let image_memory = reader.number("IMAGE_MEMORY_MB", 96, 32..=65_536)?;
         let upload_spool = reader.number("UPLOAD_SPOOL_MB", 256, 20..=1_048_576)?;
         let trash_retention_days = reader.number("TRASH_RETENTION_DAYS", 30, 1..=36_500)?;
+        let mongodb_compare_minutes = reader.number("MONGODB_COMPARE_MINUTES", 60, 0..=10_080)?;
         let stop_delay = reader.number("STOP_DELAY_SECONDS", 0, 0..=300)?;
         let metrics = reader.optional("METRICS_ADDRESS", |text| {
             let fault =
@@ -312,6 +315,8 @@ impl Settings {
             image_memory: u64::from(image_memory) << 20,
             upload_spool: u64::from(upload_spool) << 20,
             trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
+            mongodb_compare_every: (mongodb_compare_minutes > 0)
+                .then(|| Duration::from_mins(mongodb_compare_minutes.into())),
             stop_delay: Duration::from_secs(stop_delay.into()),
             metrics,
             log,

@@ -41,6 +41,7 @@ fn without_variables_the_defaults_hold() {
     assert_eq!(settings.upload_spool, 256 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(20));
     assert_eq!(settings.trash_retention, Duration::from_hours(30 * 24));
+    assert_eq!(settings.mongodb_compare_every, Some(Duration::from_hours(1)));
     assert_eq!((settings.stop_delay, settings.metrics), (Duration::ZERO, None));
     assert_eq!(settings.log, LogSettings { level: tracing::Level::INFO, format: None });
 }
@@ -67,6 +68,7 @@ fn every_variable_sets_its_setting() {
         ("UPLOAD_SPOOL_MB", "20"),
         ("HASH_DEADLINE_SECONDS", "3"),
         ("TRASH_RETENTION_DAYS", "1"),
+        ("MONGODB_COMPARE_MINUTES", "0"),
         ("STOP_DELAY_SECONDS", "5"),
         ("METRICS_ADDRESS", "[::1]:9464"),
         ("LOG_LEVEL", "Debug"),
@@ -95,6 +97,7 @@ fn every_variable_sets_its_setting() {
     assert_eq!(settings.upload_spool, 20 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(3));
     assert_eq!(settings.trash_retention, Duration::from_hours(24));
+    assert_eq!(settings.mongodb_compare_every, None);
     assert_eq!(settings.stop_delay, Duration::from_secs(5));
     assert_eq!(settings.metrics.unwrap().to_string(), "[::1]:9464");
     let log = LogSettings { level: tracing::Level::DEBUG, format: Some(LogFormat::Json) };

@@ -1,9 +1,11 @@
 //! What an adoption can't decide: users that the FastAPI service let share a name.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Bson, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, RawDocument, RawDocumentBuf, doc};
 use roster_domain::values::{Email, Username};
 
 use super::{BATCH, last_id};
@@ -14,13 +16,23 @@ use crate::server::{Failure, Find, JOB_DEADLINE};
 /// How many groups of users a message names, so that it stays a line that can be read.
 const NAMED: usize = 100;
 
+/// How many users of a group it names.
+const MEMBERS: usize = 20;
+
+/// How many hashes of keys are held at a time, of 8 bytes each. Of more users, a part is compared at a time.
+const HELD: usize = 4_000_000;
+
 /// Users that can't be adopted as they are, and what to do about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conflicts {
-    /// The ids of those with one email, group by group.
+    /// The ids of those with one email, group by group; of large groups the first, and how many more.
     pub emails: Vec<Vec<String>>,
-    /// The ids of those with one username, or with usernames that differ in case alone.
+    /// How many more emails are shared.
+    pub more_emails: usize,
+    /// The ids of those with one username, or with usernames that differ in case alone, as those of one email.
     pub usernames: Vec<Vec<String>>,
+    /// How many more usernames are shared.
+    pub more_usernames: usize,
     /// Those whose `_id` is no `ObjectId`.
     pub foreign_ids: Vec<String>,
 }
@@ -36,11 +48,14 @@ impl Conflicts {
 impl fmt::Display for Conflicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
-        for (what, groups) in [("email", &self.emails), ("username", &self.usernames)] {
+        for (what, groups, more) in
+            [("email", &self.emails, self.more_emails), ("username", &self.usernames, self.more_usernames)]
+        {
             let named =
                 groups.iter().take(NAMED).map(|ids| format!("{what} shared by {}", ids.join(" and ")));
             parts.extend(named);
-            if let Some(more) = groups.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            let more = more + groups.len().saturating_sub(NAMED);
+            if more > 0 {
                 parts.push(format!("{more} more shared {what}s"));
             }
         }
@@ -60,55 +75,172 @@ impl fmt::Display for Conflicts {
 /// A name's key and whose it is.
 type Keyed = (String, ObjectId);
 
+/// Which of a user's names.
+#[derive(Debug, Clone, Copy)]
+enum Name {
+    Email,
+    Username,
+}
+
+impl Name {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Email => "email_key",
+            Self::Username => "username_key",
+        }
+    }
+
+    /// The key that an adoption makes of a user's name. A key that stands there already is nobody else's.
+    fn key(self, found: &RawDocument) -> Option<String> {
+        let key = match self {
+            Self::Email => Email::from_store(document::text(found, "email")?.to_owned()).key(),
+            Self::Username => Username::from_store(document::text(found, "username")?.to_owned()).key(),
+        };
+        let kept = document::roster(found).and_then(|roster| document::text(roster, self.field()));
+        (kept != Some(&key)).then_some(key)
+    }
+
+    fn keyed(self, batch: &[RawDocumentBuf]) -> Vec<Keyed> {
+        let keyed = |found: &RawDocumentBuf| Some((self.key(found)?, found.get_object_id("_id").ok()?));
+        batch.iter().filter_map(keyed).collect()
+    }
+}
+
+/// Hashes of keys, as many of them as are held at a time: those of one of so many parts.
+struct Part {
+    number: u64,
+    of: u64,
+    held: usize,
+    hashes: Vec<u64>,
+}
+
+impl Part {
+    fn take(&mut self, hash: u64) {
+        if hash % self.of != self.number {
+            return;
+        }
+        self.hashes.push(hash);
+        // Only the first finds out how many parts there must be.
+        if self.hashes.len() > self.held && self.number == 0 {
+            self.of *= 2;
+            let of = self.of;
+            self.hashes.retain(|hash| hash % of == 0);
+        }
+    }
+
+    /// Those that were taken twice.
+    fn twice(&mut self) -> impl Iterator<Item = u64> {
+        self.hashes.sort_unstable();
+        let twice: Vec<u64> = self
+            .hashes
+            .chunk_by(|one, other| one == other)
+            .filter(|same| same.len() > 1)
+            .map(|same| same[0])
+            .collect();
+        twice.into_iter()
+    }
+
+    /// The next, if there is one.
+    fn next(&mut self) -> bool {
+        self.hashes.clear();
+        self.number += 1;
+        self.number < self.of
+    }
+}
+
 impl MongoStore {
     /// Looks for what can't be decided among the users that are not adopted yet, and between them and the others.
     pub(crate) async fn conflicts(&self) -> Result<Conflicts, Failure> {
-        let (mut emails, mut usernames) = (Vec::new(), Vec::new());
+        let (emails, more_emails) = self.shared(Name::Email).await?;
+        let (usernames, more_usernames) = self.shared(Name::Username).await?;
+        let foreign_ids = self.foreign_ids().await?;
+        Ok(Conflicts { emails, more_emails, usernames, more_usernames, foreign_ids })
+    }
+
+    /// Groups of users with one key: those who are not adopted among themselves, and with those who are. As many as are named,
+    /// and how many more there are.
+    async fn shared(&self, name: Name) -> Result<(Vec<Vec<String>>, usize), Failure> {
+        let anybody_adopted = self.server.exists(doc! { "roster.v": { "$gt": 0 } }).await?;
+        let hasher = RandomState::new();
+        // Those named are few, so it does not matter that they are looked for once more.
+        let (mut suspects, mut more) = (HashSet::new(), 0);
+        let mut suspect = |hash: u64| {
+            if suspects.len() < NAMED {
+                suspects.insert(hash);
+            } else if !suspects.contains(&hash) {
+                more += 1;
+            }
+        };
+        let mut part = Part { number: 0, of: 1, held: HELD, hashes: Vec::new() };
+        loop {
+            let mut after = None;
+            loop {
+                let batch = self.unadopted(after, BATCH).await?;
+                let Some(last) = last_id(&batch) else { break };
+                let keyed = name.keyed(&batch);
+                keyed.iter().for_each(|(key, _)| part.take(hasher.hash_one(key)));
+                if anybody_adopted && part.number == 0 {
+                    for (key, _) in self.others_with(name, &keyed).await? {
+                        suspect(hasher.hash_one(&key));
+                    }
+                }
+                after = Some(last);
+            }
+            part.twice().for_each(&mut suspect);
+            if !part.next() {
+                break;
+            }
+        }
+        if suspects.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
+        Ok((self.groups(name, |key| suspects.contains(&hasher.hash_one(key))).await?, more))
+    }
+
+    /// The groups of users with one key, of those that are suspected to be shared.
+    async fn groups(
+        &self,
+        name: Name,
+        is_suspect: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Vec<String>>, Failure> {
+        let mut groups: BTreeMap<String, (BTreeSet<ObjectId>, usize)> = BTreeMap::new();
         let mut after = None;
         loop {
             let batch = self.unadopted(after, BATCH).await?;
             let Some(last) = last_id(&batch) else { break };
-            for found in &batch {
-                let Ok(id) = found.get_object_id("_id") else { continue };
-                // A key that stands there already is nobody else's.
-                let stays = |field, key: &str| {
-                    document::roster(found).and_then(|roster| document::text(roster, field)) == Some(key)
-                };
-                if let Some(email) = document::text(found, "email") {
-                    let key = Email::from_store(email.to_owned()).key();
-                    if !stays("email_key", &key) {
-                        emails.push((key, id));
-                    }
-                }
-                if let Some(username) = document::text(found, "username") {
-                    let key = Username::from_store(username.to_owned()).key();
-                    if !stays("username_key", &key) {
-                        usernames.push((key, id));
-                    }
+            let mut keyed = name.keyed(&batch);
+            keyed.retain(|(key, _)| is_suspect(key));
+            let others = self.others_with(name, &keyed).await?;
+            for (key, id) in others.into_iter().chain(keyed) {
+                let (named, more) = groups.entry(key).or_default();
+                if named.len() < MEMBERS {
+                    named.insert(id);
+                } else if !named.contains(&id) {
+                    *more += 1;
                 }
             }
             after = Some(last);
         }
-        Ok(Conflicts {
-            emails: self.shared(emails, "email_key").await?,
-            usernames: self.shared(usernames, "username_key").await?,
-            foreign_ids: self.foreign_ids().await?,
-        })
+        let shared = groups.into_values().filter(|(named, _)| named.len() > 1);
+        Ok(shared
+            .map(|(named, more)| {
+                let mut ids: Vec<String> = named.iter().map(|id| id.to_hex()).collect();
+                ids.extend((more > 0).then(|| format!("{more} more")));
+                ids
+            })
+            .collect())
     }
 
-    /// Groups of users with one key: these among themselves, and with those that are adopted.
-    async fn shared(&self, mut keyed: Vec<Keyed>, field: &'static str) -> Result<Vec<Vec<String>>, Failure> {
-        if self.server.exists(doc! { "roster.v": { "$gt": 0 } }).await? {
-            let keys: Vec<Bson> = keyed.iter().map(|(key, _)| key.clone().into()).collect();
-            for keys in keys.chunks(1_000) {
-                keyed.extend(self.adopted_with(field, keys.to_vec()).await?);
-            }
+    /// Adopted users with one of these keys, whom another has.
+    async fn others_with(&self, name: Name, keyed: &[Keyed]) -> Result<Vec<Keyed>, Failure> {
+        if keyed.is_empty() {
+            return Ok(Vec::new());
         }
-        keyed.sort_unstable();
-        // A user that another instance has adopted meanwhile stands here twice.
-        keyed.dedup();
-        let groups = keyed.chunk_by(|(one, _), (other, _)| one == other).filter(|group| group.len() > 1);
-        Ok(groups.map(|group| group.iter().map(|(_, id)| id.to_hex()).collect()).collect())
+        let keys = keyed.iter().map(|(key, _)| key.clone().into()).collect();
+        let mut others = self.adopted_with(name.field(), keys).await?;
+        // A user that another instance has adopted meanwhile is no other.
+        others.retain(|(key, id)| keyed.iter().any(|(asked, whose)| asked == key && whose != id));
+        Ok(others)
     }
 
     async fn adopted_with(&self, field: &str, keys: Vec<Bson>) -> Result<Vec<Keyed>, Failure> {
@@ -148,6 +280,25 @@ impl MongoStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_taken_twice_is_found_however_few_are_held() {
+        let all: Vec<u64> = (0..1_000).chain([7, 500, 999, 999]).collect();
+        for held in [1, 10, 999, 5_000] {
+            let mut part = Part { number: 0, of: 1, held, hashes: Vec::new() };
+            let mut twice = Vec::new();
+            loop {
+                all.iter().for_each(|hash| part.take(*hash));
+                assert!(part.hashes.len() <= held + 4, "{held}");
+                twice.extend(part.twice());
+                if !part.next() {
+                    break;
+                }
+            }
+            twice.sort_unstable();
+            assert_eq!(twice, [7, 500, 999], "{held}");
+        }
+    }
 
     #[test]
     fn each_conflict_comes_with_what_to_do_about_it() {

@@ -16,10 +16,13 @@ pub use self::conflicts::Conflicts;
 
 use crate::document::{self, literal, object_id};
 use crate::server::{Failure, Find, JOB_DEADLINE};
-use crate::{MongoStore, names, statements};
+use crate::{MongoStore, indexes, names, statements};
 
 /// How many users are adopted in one command.
 const BATCH: i64 = 1_000;
+
+/// How many users are compared at a time.
+const COMPARED: u64 = 20_000;
 
 /// What an adoption looks at.
 fn fields() -> Document {
@@ -55,20 +58,29 @@ impl MongoStore {
 
     /// Adopts all users that are not adopted yet, and returns those that could not be.
     pub(crate) async fn adopt_all(&self) -> Result<Vec<Refused>, Failure> {
-        let mut refused = Vec::new();
+        let (mut refused, mut looked_at) = (Vec::new(), 0);
+        let adopted = self.adopt_each(&mut refused, &mut looked_at).await;
+        if looked_at > 0 {
+            // Those before a failure, too.
+            tracing::info!(
+                event = "users adopted",
+                users = looked_at - refused.len(),
+                refused = refused.len(),
+                all = adopted.is_ok()
+            );
+        }
+        adopted.map(|()| refused)
+    }
+
+    async fn adopt_each(&self, refused: &mut Vec<Refused>, looked_at: &mut usize) -> Result<(), Failure> {
         let mut after = None;
-        let mut adopted = 0;
         loop {
             let batch = self.unadopted(after, BATCH).await?;
-            let Some(last) = last_id(&batch) else { break };
+            let Some(last) = last_id(&batch) else { return Ok(()) };
             refused.extend(self.adopt(&batch).await?);
-            adopted += batch.len();
+            *looked_at += batch.len();
             after = Some(last);
         }
-        if adopted > 0 {
-            tracing::info!(event = "users adopted", users = adopted - refused.len(), refused = refused.len());
-        }
-        Ok(refused)
     }
 
     /// Adopts one user where it is not yet; `false` where there is none, or none that can be adopted.
@@ -126,40 +138,78 @@ impl MongoStore {
     /// Removes the refresh tokens that the FastAPI service kept in the clear. They work on: a token's signature is what
     /// counts, and no token of that service names a session.
     pub(crate) async fn remove_raw_tokens(&self) -> Result<(), Failure> {
-        let tokens = self.server.database.collection::<Document>("refresh_tokens");
-        let removed =
-            self.server.run_within(JOB_DEADLINE, async move { tokens.delete_many(doc! {}).await }).await?;
+        let tokens = self.server.writes.database.collection::<Document>("refresh_tokens");
+        let removed = self
+            .server
+            .writes
+            .run_within(JOB_DEADLINE, async move { tokens.delete_many(doc! {}).await })
+            .await?;
         if removed.deleted_count > 0 {
             tracing::info!(event = "raw refresh tokens removed", tokens = removed.deleted_count);
         }
         Ok(())
     }
 
-    /// Users whose names, or whose mark of deletion, were changed beneath what we keep, and empty tombstones.
-    pub(crate) async fn changed_beneath(&self, limit: i64) -> Result<Vec<RawDocumentBuf>, Failure> {
-        let find = Find {
-            filter: doc! { "roster.v": { "$ne": Bson::Null }, "$expr": { "$cond": [
-                { "$eq": ["$roster.tombstone", true] },
-                { "$and": [
-                    { "$eq": ["$roster.removals", []] },
-                    { "$ne": ["$roster.first_admin", true] },
-                ] },
-                { "$or": [
-                    { "$ne": ["$email", "$roster.of.email"] },
-                    { "$ne": ["$username", "$roster.of.username"] },
-                    { "$ne": ["$is_deleted", { "$eq": [{ "$type": "$roster.trash" }, "object"] }] },
-                ] },
-            ] } },
-            projection: {
-                let mut fields = fields();
-                fields.extend(crate::trash::tombstone_fields());
-                fields
-            },
-            sort: doc! { "$natural": 1 },
-            skip: 0,
-            limit,
-            index: None,
+    /// Users who were deleted or restored by hand, and empty tombstones. Their indexes hold nobody else, so that this costs
+    /// nothing where there are none.
+    pub(crate) async fn marked_beneath(&self) -> Result<Vec<RawDocumentBuf>, Failure> {
+        let deleted = doc! { "is_deleted": true, "roster.trash.id": Bson::Null };
+        let restored = doc! { "is_deleted": false, "roster.trash.id": { "$exists": true } };
+        let mut found = self.changed_beneath(deleted, doc! {}, Some(indexes::DELETED)).await?;
+        found.extend(self.changed_beneath(restored, doc! {}, Some(indexes::ENTERED)).await?);
+        Ok(found)
+    }
+
+    /// Of the next users in id order, those whose names, or whose mark of deletion, were changed beneath what we keep, and
+    /// where the next begin. It reads each of them.
+    pub(crate) async fn compared(
+        &self,
+        after: Option<ObjectId>,
+    ) -> Result<(Vec<RawDocumentBuf>, Option<ObjectId>), Failure> {
+        let after = after.unwrap_or_else(|| ObjectId::from_bytes([0; 12]));
+        let last = Find {
+            filter: doc! { "_id": { "$gt": after } },
+            projection: doc! { "_id": 1 },
+            sort: doc! { "_id": 1 },
+            skip: COMPARED - 1,
+            limit: 1,
+            index: Some("_id_"),
         };
+        let last = last_id(&self.server.find(last, JOB_DEADLINE).await?);
+        let mut range = doc! { "$gt": after };
+        if let Some(last) = last {
+            range.insert("$lte", last);
+        }
+        let changed = self.changed_beneath(doc! { "_id": range }, doc! { "_id": 1 }, Some("_id_")).await?;
+        Ok((changed, last))
+    }
+
+    async fn changed_beneath(
+        &self,
+        mut filter: Document,
+        sort: Document,
+        index: Option<&'static str>,
+    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+        let suffixes =
+            doc! { "$cond": [{ "$isArray": "$roster.suffixes" }, { "$size": "$roster.suffixes" }, 0] };
+        filter.extend(doc! { "roster.v": { "$ne": Bson::Null }, "$expr": { "$cond": [
+            { "$eq": ["$roster.tombstone", true] },
+            { "$and": [
+                { "$eq": ["$roster.removals", []] },
+                { "$ne": ["$roster.first_admin", true] },
+            ] },
+            { "$or": [
+                { "$ne": ["$email", "$roster.of.email"] },
+                { "$ne": ["$username", "$roster.of.username"] },
+                { "$ne": ["$is_deleted", { "$eq": [{ "$type": "$roster.trash" }, "object"] }] },
+                // An earlier Roster kept more of a long name.
+                { "$gt": [suffixes, i64::try_from(Username::SEARCHED).unwrap_or(i64::MAX)] },
+            ] },
+        ] } });
+        let mut projection = fields();
+        projection.extend(crate::trash::tombstone_fields());
+        let limit = i64::try_from(COMPARED).unwrap_or(i64::MAX);
+        let find = Find { filter, projection, sort, skip: 0, limit, index };
         self.server.find(find, JOB_DEADLINE).await
     }
 }

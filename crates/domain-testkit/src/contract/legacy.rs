@@ -76,6 +76,27 @@ pub async fn a_legacy_account_is_searched(stores: Stores) {
     }
 }
 
+pub async fn a_long_legacy_name_is_found_by_any_piece_of_its_beginning(stores: Stores) {
+    // No two pieces of it are the same.
+    let mut name: String = (0..1_250).map(|number| format!("{number:04}")).collect();
+    name.push_str("the end");
+    let mut long = account("long");
+    long.user.username = Username::from_store(name.clone());
+    import(&stores, &long).await;
+    import(&stores, &account("other")).await;
+    let last = Username::SEARCHED - 64;
+    for start in [0, 1, 63, 128, last - 1, last] {
+        for length in [4, 64] {
+            let term = &name[start..start + length];
+            assert_eq!(found(&stores, term).await, [name.as_str()], "{term:?} at {start}");
+        }
+    }
+    let edit = edit_username("short");
+    stores.users.edit(long.user.id, &edit, &change()).await.unwrap();
+    assert_eq!(found(&stores, &name[..64]).await, [""; 0]);
+    assert_eq!(found(&stores, "short").await, ["short"]);
+}
+
 pub async fn a_legacy_account_is_edited(stores: Stores) {
     for (number, account) in imported(&stores).await.into_iter().enumerate() {
         let id = account.user.id;

@@ -168,6 +168,7 @@ macro_rules! store_contract {
                 a_legacy_account_is_read_as_it_was_written
                 a_legacy_account_is_listed_and_read
                 a_legacy_account_is_searched
+                a_long_legacy_name_is_found_by_any_piece_of_its_beginning
                 a_legacy_account_is_edited
                 a_legacy_account_logs_in_and_gets_an_image
                 a_legacy_account_is_deleted_restored_and_purged

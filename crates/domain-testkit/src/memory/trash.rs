@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Page, TrashEntry, User};
-use roster_domain::ports::{PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::ports::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
 use roster_domain::values::{OwnImage, PageRequest, ProfileImage, Reason, Timestamp, TrashEntryId, UserId};
 
 use super::users::page_of;
@@ -17,14 +17,16 @@ impl Trash for MemoryStore {
         users: &[(UserId, TrashEntryId)],
         reason: &Reason,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
+    ) -> Result<Vec<UserId>, Interrupted> {
         let mut put = Vec::new();
         for (user, entry) in users {
             let entry = Trashed { entry: *entry, reason: reason.clone() };
             match self.lock().put(*user, &entry, change) {
                 Ok(()) => put.push(*user),
                 Err(TrashError::NotFound | TrashError::AlreadyThere) => {}
-                Err(TrashError::Unavailable(error)) => return Err(error),
+                Err(TrashError::Unavailable(unavailable)) => {
+                    return Err(Interrupted { done: put, in_doubt: Vec::new(), unavailable });
+                }
             }
         }
         Ok(put)
@@ -53,7 +55,7 @@ impl Trash for MemoryStore {
         cutoff: Timestamp,
         limit: usize,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable> {
+    ) -> Result<Vec<UserId>, Interrupted> {
         let mut state = self.lock();
         let mut expired: Vec<(Timestamp, UserId)> = state
             .entries()

@@ -27,7 +27,7 @@ pub use images::{
 pub use spool::{NoRoom, Spool, SpoolBudget, SpoolLimits, SpoolShare};
 pub use system::{Clock, Ids};
 pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
-pub use trash::{PurgeError, RestoreError, Trash, TrashError, Trashed};
+pub use trash::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed};
 pub use users::{
     Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, OpenSession, Rehash,
     RemoveImageError, SessionState, SetImageError, UserQuery, Users,

@@ -18,13 +18,13 @@ pub trait Trash: Send + Sync {
     /// Puts many users into the trash, each as [`put`](Self::put) does, whole or not at all.
     ///
     /// - MUST return, in the order given, those that it put there; no id stands twice in `users`.
-    /// - Where it is [`Unavailable`] some may have been put there and others not.
+    /// - Where the store fails in the middle, MUST say of each user what became of it: [`Interrupted`].
     async fn put_many(
         &self,
         users: &[(UserId, TrashEntryId)],
         reason: &Reason,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable>;
+    ) -> Result<Vec<UserId>, Interrupted>;
 
     /// One page of the entries, ordered by their own id, and how many there are, exactly.
     async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable>;
@@ -45,14 +45,27 @@ pub trait Trash: Send + Sync {
     /// returns their ids.
     ///
     /// - Of several at once, each user MUST be returned by exactly one.
-    /// - Where some were purged and then the store failed, it MUST return those; it is [`Unavailable`] where none is known to
-    ///   be purged.
+    /// - Where the store fails in the middle, MUST say of each user what became of it: [`Interrupted`].
     async fn purge_expired(
         &self,
         cutoff: Timestamp,
         limit: usize,
         change: &Change,
-    ) -> Result<Vec<UserId>, Unavailable>;
+    ) -> Result<Vec<UserId>, Interrupted>;
+}
+
+/// A batch that the store's failure ended early. It says of each user what became of it: who is in neither list was not
+/// touched.
+#[derive(Debug, thiserror::Error)]
+#[error("the batch ended early: {} done, {} in doubt", done.len(), in_doubt.len())]
+pub struct Interrupted {
+    /// Those that were changed before, or beside, the failure.
+    pub done: Vec<UserId>,
+    /// Those whose write got no answer: it happened, happens yet, or never does.
+    pub in_doubt: Vec<UserId>,
+    /// The failure.
+    #[source]
+    pub unavailable: Unavailable,
 }
 
 /// What a new trash entry holds besides the [`Change`].

@@ -69,7 +69,9 @@ pub trait Users: Send + Sync {
 
     /// One page of the live users, ordered by id, and how many there are.
     ///
-    /// - With a term, MUST list exactly those whose [`folded`](Username::folded) username contains it, as literal text.
+    /// - With a term, MUST list exactly those whose [`folded`](Username::folded) username contains it, as literal text. Of a
+    ///   name that an earlier system let in, that is the first [`SEARCHED`](Username::SEARCHED) code points: what lies behind
+    ///   need not be kept, and MAY be found.
     /// - `total` MUST be exact, and MUST tell of what this adapter has written before.
     /// - The first page, page and total MUST NOT cost in proportion to the number of users; nor, with a term of three code
     ///   points or more, to anything but the number of matches.

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::Roster;
 use crate::Error;
 use crate::entities::Request;
-use crate::ports::AccessClaims;
+use crate::ports::{AccessClaims, Interrupted};
 use crate::values::{Reason, UserId};
 
 /// What became of a bulk deletion's ids, each list in the order of the request.
@@ -33,10 +33,25 @@ impl Roster {
             .filter(|id| seen.insert(**id))
             .map(|id| (*id, self.ports.ids.trash_entry_id()))
             .collect();
-        let deleted_now = self.ports.trash.put_many(&batch, &reason, &change).await?;
-        for user in &deleted_now {
-            tracing::info!(event = "user deleted", %user, by = %caller.id, reason = reason.as_str(), %request);
-        }
+        let tell = |deleted: &[UserId]| {
+            for user in deleted {
+                tracing::info!(event = "user deleted", %user, by = %caller.id, reason = reason.as_str(), %request);
+            }
+        };
+        let deleted_now = match self.ports.trash.put_many(&batch, &reason, &change).await {
+            Ok(deleted) => deleted,
+            Err(Interrupted { done, in_doubt, unavailable }) => {
+                tell(&done);
+                for user in in_doubt {
+                    tracing::warn!(
+                        event = "user perhaps deleted", %user, by = %caller.id, reason = reason.as_str(), %request,
+                        "the store did not say whether it was"
+                    );
+                }
+                return Err(unavailable.into());
+            }
+        };
+        tell(&deleted_now);
 
         let mut first_mention_of: HashSet<_> = deleted_now.iter().copied().collect();
         let already_deleted = ids.into_iter().filter(|id| !first_mention_of.remove(id)).collect();
@@ -46,7 +61,7 @@ impl Roster {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{ANN, BEN, CLAIMS, ENTRY, REQUEST, World};
+    use super::super::testing::{ANN, BEN, CLAIMS, ENTRY, REQUEST, World, unavailable};
     use super::*;
     use crate::values::Role;
 
@@ -71,6 +86,17 @@ mod tests {
             .unwrap();
         assert_eq!(deletion.deleted_now, [BEN, ANN]);
         assert_eq!(deletion.already_deleted, [unknown, BEN]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_ends_early_is_refused_as_the_store_is() {
+        let mut world = World::with_caller(Role::Admin);
+        world.trash.expect_put_many().returning(|_, _, _| {
+            Err(Interrupted { done: vec![BEN], in_doubt: vec![ANN], unavailable: unavailable() })
+        });
+        let reason = Reason::parse("spam").unwrap();
+        let deletion = world.roster().bulk_delete(CLAIMS, vec![BEN, ANN], reason, REQUEST).await;
+        assert!(matches!(deletion, Err(Error::Unavailable(_))));
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use futures_util::future::{Either, select};
 
 use super::Roster;
 use crate::entities::Request;
-use crate::ports::{ImageStore, PendingRemoval};
+use crate::ports::{ImageStore, Interrupted, PendingRemoval};
 use crate::values::{StoreName, UserId};
 use crate::{Chain, Error};
 
@@ -46,11 +46,28 @@ impl Roster {
     pub async fn purge_expired_trash(&self, request: Request) -> Result<usize, Error> {
         let change = self.change(None, request);
         let cutoff = change.at.minus(self.rules.trash_retention);
-        let purged = self.ports.trash.purge_expired(cutoff, PURGE_BATCH, &change).await?;
-        for user in &purged {
-            tracing::info!(event = "user purged", %user, by = "retention", %request);
+        let tell = |purged: &[UserId]| {
+            for user in purged {
+                tracing::info!(event = "user purged", %user, by = "retention", %request);
+            }
+        };
+        match self.ports.trash.purge_expired(cutoff, PURGE_BATCH, &change).await {
+            Ok(purged) => {
+                tell(&purged);
+                Ok(purged.len())
+            }
+            Err(Interrupted { done, in_doubt, unavailable }) => {
+                tell(&done);
+                for user in in_doubt {
+                    tracing::warn!(
+                        event = "user perhaps purged", %user, by = "retention", %request,
+                        "the store did not say whether it was"
+                    );
+                }
+                // The next batch begins at what failed, and tells.
+                if done.is_empty() { Err(unavailable.into()) } else { Ok(done.len()) }
+            }
         }
-        Ok(purged.len())
     }
 
     /// Removes the images that are to be removed, and counts them in the progress. A store that fails too often is left alone;
@@ -196,6 +213,17 @@ mod tests {
             .times(1)
             .returning(|_, _, _| Ok(vec![ANN, BEN]));
         assert_eq!(world.roster().purge_expired_trash(REQUEST).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn those_who_were_purged_before_a_failure_count_and_a_failure_alone_is_one() {
+        for (done, purged) in [(vec![ANN, BEN], Some(2)), (Vec::new(), None)] {
+            let mut world = World::new();
+            world.trash.expect_purge_expired().returning(move |_, _, _| {
+                Err(Interrupted { done: done.clone(), in_doubt: Vec::new(), unavailable: unavailable() })
+            });
+            assert_eq!(world.roster().purge_expired_trash(REQUEST).await.ok(), purged);
+        }
     }
 
     #[tokio::test]

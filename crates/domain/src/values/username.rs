@@ -10,6 +10,10 @@ impl Username {
     /// The most code points of a username.
     pub const MAX: usize = 64;
 
+    /// How many code points of a folded username are searched. One that [`parse`](Self::parse) takes is shorter; an earlier
+    /// system let in any length.
+    pub const SEARCHED: usize = 256;
+
     /// Takes 1 to 64 code points that can be seen, and spaces between them; trims, composes (NFC) and lower-cases them.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         // Before normalising, so that a megabyte is not normalised to be refused; NFC and lower case change the number
@@ -47,10 +51,15 @@ impl Username {
         fold(self.0.trim())
     }
 
-    /// What [`SearchTerm`](super::SearchTerm)s are looked for in.
+    /// What [`SearchTerm`](super::SearchTerm)s are looked for in: the first [`SEARCHED`](Self::SEARCHED) code points of the
+    /// folded name.
     #[must_use]
     pub fn folded(&self) -> String {
-        fold(&self.0)
+        let mut folded = fold(&self.0);
+        if let Some((end, _)) = folded.char_indices().nth(Self::SEARCHED) {
+            folded.truncate(end);
+        }
+        folded
     }
 }
 
@@ -86,6 +95,15 @@ mod tests {
     #[test]
     fn a_name_is_trimmed_composed_and_lower_cased() {
         assert_eq!(Username::parse("  Ame\u{301}LIE ").map(|name| name.0), Ok("amélie".to_owned()));
+    }
+
+    #[test]
+    fn a_name_that_an_earlier_system_let_in_is_searched_up_to_a_bound_and_one_of_ours_whole() {
+        let long = Username::from_store("É".repeat(5_000));
+        assert_eq!(long.folded(), "é".repeat(Username::SEARCHED));
+        // Of one code point, folding makes up to three.
+        let ours = Username::parse(&"ﬃ".repeat(Username::MAX)).unwrap();
+        assert_eq!(ours.folded(), "ffi".repeat(Username::MAX));
     }
 
     #[rstest::rstest]
