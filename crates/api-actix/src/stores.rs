@@ -9,9 +9,8 @@ use roster_domain::Ports;
 use roster_domain::entities::{Change, Edit, NewUser, Page, TrashEntry, User};
 use roster_domain::ports::{
     Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, ImageRemovals, ImageStore,
-    Interrupted,
-    OpenSession, PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState, SetImageError,
-    Spool, StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
+    Interrupted, OpenSession, PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState,
+    SetImageError, Spool, StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
 };
 use roster_domain::values::{
     Email, ImageKey, ImageRef, OriginalImage, OwnImage, PageRequest, Reason, SessionId, StoreName, Timestamp,

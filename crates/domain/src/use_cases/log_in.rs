@@ -269,15 +269,22 @@ mod tests {
     /// A world in which a password that is not composed is checked against a hash of these bytes.
     fn world_with_hash_of(text: Option<&'static str>) -> World {
         let mut world = World::new();
-        let credentials =
-            Credentials { user_id: ANN, password_hash: hash("old"), epoch: EPOCH, log_ins: LogIns::default() };
+        let credentials = Credentials {
+            user_id: ANN,
+            password_hash: hash("old"),
+            epoch: EPOCH,
+            log_ins: LogIns::default(),
+        };
         world.users.expect_log_in_failed().returning(|_, _| Ok(()));
         world.users.expect_credentials().returning(move |_| Ok(text.map(|_| credentials.clone())));
         world.hasher.expect_verify().returning(move |password, _, _| {
             let matches = text == Some(password.expose());
             Ok(if matches { Verdict::Match } else { Verdict::Mismatch })
         });
-        world.hasher.expect_hash().returning(|password, _| Ok(hash(&format!("new of {}", password.expose()))));
+        world
+            .hasher
+            .expect_hash()
+            .returning(|password, _| Ok(hash(&format!("new of {}", password.expose()))));
         world.tokens.expect_issue_access().returning(|_, _, _| AccessToken::new("access".to_owned()));
         world.tokens.expect_issue_refresh().returning(|_, _, _| RefreshToken::new("refresh".to_owned()));
         world.tokens.expect_fingerprint().returning(|_| TokenFingerprint::from_bytes([1; 32]));
