@@ -98,11 +98,21 @@ async fn what_is_no_image_is_refused_whatever_its_name_says() {
 async fn an_image_that_is_cut_off_is_refused() {
     let (app, ann) = ann().await;
     for image in [jpeg(), png()] {
-        for length in [image.len() / 2, image.len() - 8, image.len() - 1] {
+        for length in [image.len() / 2, image.len() - 20] {
             upload(&app, &ann, "me.jpg", &image[..length]).await.refuses(400);
         }
     }
     assert_eq!(app.images(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_whole_image_without_its_end_or_with_stray_bytes_is_taken() {
+    let (app, ann) = ann().await;
+    let image = jpeg();
+    let stray = [&image[..20], b"\0", &image[20..]].concat();
+    for image in [&image[..image.len() - 1], &image[..image.len() - 2], &stray] {
+        stored(upload(&app, &ann, "me.jpg", image).await, "jpg");
+    }
 }
 
 #[tokio::test]
