@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use mongodb::bson::oid::ObjectId;
@@ -14,7 +16,10 @@ use crate::users::{ATTEMPTS, image_before};
 use crate::{MongoStore, indexes};
 
 /// How many users of a batch are put into the trash or purged at the same time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
+
+/// When a batch begins no further write. A thousand users need a second or two, on a busy machine several.
+const LAST_BEGIN: Duration = Duration::from_secs(8);
 
 /// A user in the trash, whoever put it there.
 fn in_trash(user: UserId) -> Document {
@@ -151,7 +156,7 @@ impl Trash for MongoStore {
 }
 
 /// A batch under way. No write of it is left behind: each is waited for until its own deadline, and none begins once the
-/// batch has taken [`DEADLINE`].
+/// batch has taken [`LAST_BEGIN`].
 struct Batch {
     since: Instant,
     done: Vec<UserId>,
@@ -163,10 +168,10 @@ impl Batch {
     }
 
     fn may_go_on(&mut self) -> Result<(), Interrupted> {
-        if self.since.elapsed() < DEADLINE {
+        if self.since.elapsed() < LAST_BEGIN {
             return Ok(());
         }
-        Err(self.interrupted(Vec::new(), Failure::TimedOut(DEADLINE)))
+        Err(self.interrupted(Vec::new(), Failure::TimedOut(LAST_BEGIN)))
     }
 
     /// Takes what became of some: those that were changed are done.
