@@ -38,7 +38,7 @@ pub use self::s3::{Images, S3Keys, S3Settings};
 pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
-pub const VARIABLES: [&str; 28] = [
+pub const VARIABLES: [&str; 29] = [
     "HOST",
     "PORT",
     "DATABASE_URL",
@@ -62,6 +62,7 @@ pub const VARIABLES: [&str; 28] = [
     "HASH_DEADLINE_SECONDS",
     "IMAGE_MEMORY_MB",
     "TRASH_RETENTION_DAYS",
+    "MONGODB_COMPARE_MINUTES",
     "STOP_DELAY_SECONDS",
     "METRICS_ADDRESS",
     "LOG_LEVEL",
