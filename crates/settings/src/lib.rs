@@ -41,7 +41,11 @@ pub use self::s3::{Images, S3Keys, S3Settings};
 pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
+<<<<<<< HEAD
 pub const VARIABLES: &[&str] = &[
+=======
+pub const VARIABLES: [&str; 29] = [
+>>>>>>> mongo
     "HOST",
     "PORT",
     "DATABASE_URL",
@@ -71,6 +75,7 @@ pub const VARIABLES: &[&str] = &[
     "IMAGE_MEMORY_MB",
     "UPLOAD_SPOOL_MB",
     "TRASH_RETENTION_DAYS",
+    "MONGODB_COMPARE_MINUTES",
     "STOP_DELAY_SECONDS",
     "METRICS_ADDRESS",
     "LOG_LEVEL",

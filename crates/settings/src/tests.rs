@@ -143,6 +143,7 @@ fn an_empty_variable_is_not_set() {
 #[case("HASH_DEADLINE_SECONDS", "0")]
 #[case("TRASH_RETENTION_DAYS", "0")]
 #[case("TRASH_RETENTION_DAYS", "99999999999")]
+#[case("MONGODB_COMPARE_MINUTES", "10081")]
 #[case("STOP_DELAY_SECONDS", "301")]
 #[case("METRICS_ADDRESS", "9464")]
 #[case("METRICS_ADDRESS", "localhost:9464")]

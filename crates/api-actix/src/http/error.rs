@@ -218,7 +218,7 @@ mod tests {
     #[actix_web::test]
     async fn too_many_requests_are_429_that_says_when_to_retry() {
         for (millis, seconds) in [(0, "1"), (1_000, "1"), (1_001, "2"), (60_000, "60")] {
-            let retry_after = std::time::Duration::from_millis(millis);
+            let retry_after = Duration::from_millis(millis);
             let (head, body) =
                 answer(Error::RateLimited { limit: "SIGNUPS_PER_CLIENT", retry_after }.into()).await;
             let told = json!({ "detail": "Too many requests", "code": "rate_limited" });
