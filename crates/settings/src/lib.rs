@@ -41,11 +41,7 @@ pub use self::s3::{Images, S3Keys, S3Settings};
 pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
-<<<<<<< HEAD
 pub const VARIABLES: &[&str] = &[
-=======
-pub const VARIABLES: [&str; 29] = [
->>>>>>> mongo
     "HOST",
     "PORT",
     "DATABASE_URL",
