@@ -272,7 +272,8 @@ fn scan(reader: &mut Input<'_>, outline: &mut Outline, start: u64) -> Result<Sca
             return Err(ProcessError::Damaged);
         }
         outline.pieces.keep(start..data)?;
-        if precision & 15 == 0 { (u64::MAX >> (63 - last)) & (u64::MAX << first) } else { 0 }
+        let of_all_bits = precision.trailing_zeros() >= 4;
+        if of_all_bits { (u64::MAX >> (63 - last)) & (u64::MAX << first) } else { 0 }
     } else {
         // They mean nothing here, whatever they are.
         outline.pieces.keep(start..parameters)?;

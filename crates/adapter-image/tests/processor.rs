@@ -374,11 +374,11 @@ fn grey_png(sample: u8, chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
         .write_to(&mut bytes, image::ImageFormat::Png)
         .unwrap();
     let bytes = bytes.into_inner();
-    let chunks = chunks.iter().map(|(kind, data)| chunk(kind, data)).collect::<Vec<_>>().concat();
+    let chunks = chunks.iter().map(|(kind, data)| chunk(**kind, data)).collect::<Vec<_>>().concat();
     [&bytes[..33], &chunks, &bytes[33..]].concat()
 }
 
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let named = [kind, data].concat();
     let length = u32::try_from(data.len()).unwrap();
     [&length.to_be_bytes()[..], &named, &crc(&named).to_be_bytes()].concat()

@@ -52,8 +52,8 @@ async fn reads_go_on_while_more_writes_hang_than_there_are_connections() {
 
     set.nodes[0].lock_writes().await.expect("writes are locked");
     let mut hanging = JoinSet::new();
-    for number in 0..HANGING {
-        let (store, user) = (store.clone(), accounts[number].user.id);
+    for (number, account) in accounts.iter().take(HANGING).enumerate() {
+        let (store, user) = (store.clone(), account.user.id);
         hanging.spawn(async move {
             match number % 3 {
                 0 => store.create(&new_user(&format!("new{number}")), &change()).await.is_err(),

@@ -217,12 +217,12 @@ async fn a_name_that_is_empty_or_very_long_is_a_name_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_very_long_name_is_found_by_any_piece_of_it() {
+async fn a_very_long_name_is_found_by_any_piece_of_what_is_searched_of_it() {
     let (store, _folder) = store();
     let name: String = (0..5000_u32).filter_map(|number| char::from_u32(0x4e00 + number)).collect();
     let account = account(&name);
     store.write(std::slice::from_ref(&account)).await.unwrap();
-    for start in [0, 2500, 4936] {
+    for start in [0, 100, Username::SEARCHED - 64] {
         let piece: String = name.chars().skip(start).take(64).collect();
         assert_eq!(search(&store, &search_term(&piece)).await.items, std::slice::from_ref(&account.user));
     }

@@ -2,7 +2,7 @@
 //!
 //! Each step of bcrypt waits for a table look-up of the step before, so a single hash leaves most of a core idle. This crate
 //! takes the steps of up to [`TOGETHER`] independent hashes in turn, and the core fills the gaps of one with the others. Two
-//! hashes take about a twentieth more time than one, three about a third more; `cargo run --release --example measure`
+//! hashes take about a twentieth more time than one, three about a third more; `cargo run --release --example lanes`
 //! measures it.
 //!
 //! A hash lives in a [`Lane`]. Lanes are independent: each has its own cost, salt and key, and a lane that is done can begin

@@ -168,6 +168,9 @@ pub fn change_by(actor: UserId, at: Timestamp) -> Change {
 }
 
 /// The client at that IP address.
+///
+/// # Panics
+/// Where it is no IP address.
 #[must_use]
 pub fn client(address: &str) -> Client {
     ClientAddress::new(address.parse().expect("an IP address")).client()

@@ -117,9 +117,8 @@ pub enum Damage {
 impl From<HashError> for Error {
     fn from(error: HashError) -> Self {
         match error {
-            HashError::Overloaded => Self::Overloaded,
-            // Whoever makes it so knows why, and says that.
-            HashError::NotWanted => Self::Overloaded,
+            // Whoever makes work unwanted knows why, and says that.
+            HashError::Overloaded | HashError::NotWanted => Self::Overloaded,
             HashError::Failed(source) => Self::Internal(source),
         }
     }

@@ -41,11 +41,11 @@ impl Below {
         let pairs = request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let pairs: BTreeMap<_, _> = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        canonical += &format!("{}\n", pairs.join("&"));
+        canonical.extend([&pairs.join("&"), "\n"]);
         for name in signed.headers.split(';') {
-            canonical += &format!("{name}:{}\n", header(name).trim());
+            canonical.extend([name, ":", header(name).trim(), "\n"]);
         }
-        canonical += &format!("\n{}\n{}", signed.headers, header("x-amz-content-sha256"));
+        canonical.extend(["\n", &signed.headers, "\n", header("x-amz-content-sha256")]);
 
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{}\n{}\n{}",

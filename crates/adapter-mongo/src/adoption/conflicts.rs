@@ -178,7 +178,9 @@ impl MongoStore {
                 let batch = self.unadopted(after, BATCH).await?;
                 let Some(last) = last_id(&batch) else { break };
                 let keyed = name.keyed(&batch);
-                keyed.iter().for_each(|(key, _)| part.take(hasher.hash_one(key)));
+                for (key, _) in &keyed {
+                    part.take(hasher.hash_one(key));
+                }
                 if anybody_adopted && part.number == 0 {
                     for (key, _) in self.others_with(name, &keyed).await? {
                         suspect(hasher.hash_one(&key));
@@ -288,7 +290,9 @@ mod tests {
             let mut part = Part { number: 0, of: 1, held, hashes: Vec::new() };
             let mut twice = Vec::new();
             loop {
-                all.iter().for_each(|hash| part.take(*hash));
+                for hash in &all {
+                    part.take(*hash);
+                }
                 assert!(part.hashes.len() <= held + 4, "{held}");
                 twice.extend(part.twice());
                 if !part.next() {

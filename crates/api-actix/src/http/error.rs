@@ -168,9 +168,9 @@ impl ResponseError for Refusal {
     }
 }
 
-/// Whole seconds, after which that time is over.
+/// Whole seconds, one at least, after which that time is over.
 fn seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+    time.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

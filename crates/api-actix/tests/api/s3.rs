@@ -370,7 +370,7 @@ async fn what_is_not_the_image_that_was_stored_is_503_and_told_and_never_sent_as
     for path in &paths {
         app.get(path).by(&ann).await.is(503, detail("Service Unavailable"));
     }
-    told(&app, &["ERROR", "an object was cut off"]).await;
+    told(&app, &["ERROR", "image store is unavailable", "s3://images"]).await;
     s3.set_mode(Mode::WithoutLength);
     is_whole().await;
 }

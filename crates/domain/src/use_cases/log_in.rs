@@ -99,11 +99,11 @@ impl Roster {
     ) -> Result<Checked, Error> {
         let (limiter, clock) = (&self.limiter, &self.ports.clock);
         let client = request.client.map(ClientAddress::client);
-        let limited = |too_many| Self::limited(too_many, request);
-        limiter.may_log_in(client, clock.now()).map_err(limited)?;
+        let refusal = |too_many| Self::limited(too_many, request);
+        limiter.may_log_in(client, clock.now()).map_err(refusal)?;
         let credentials = self.ports.users.credentials(&email).await?;
         let log_ins = credentials.as_ref().map(|credentials| &credentials.log_ins);
-        limiter.may_try(&email, client, log_ins, clock.now()).map_err(limited)?;
+        limiter.may_try(&email, client, log_ins, clock.now()).map_err(refusal)?;
 
         let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
         let still_wanted = {
@@ -114,7 +114,7 @@ impl Roster {
         let asker = Asker { still_wanted, ..request.asker(email.clone()) };
         let verdict = match self.verify(password, hash, asker).await {
             Err(HashError::NotWanted) => {
-                limiter.may_log_in(client, clock.now()).map_err(limited)?;
+                limiter.may_log_in(client, clock.now()).map_err(refusal)?;
                 // Let in again in this very moment, it has lost its turn all the same.
                 return Err(Error::Overloaded);
             }

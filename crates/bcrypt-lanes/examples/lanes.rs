@@ -1,6 +1,6 @@
 //! How much longer several hashes at once take than one, beside the crate `bcrypt`.
 //!
-//! `cargo run --release -p roster-bcrypt-lanes --example measure [COST [TIMES]]`, on Linux: it takes the time that the thread
+//! `cargo run --release -p roster-bcrypt-lanes --example lanes [COST [TIMES]]`, on Linux: it takes the time that the thread
 //! was on a processor. Rows alternate, and of each the median counts, so that what else the machine does falls on all alike.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the terminal")]
