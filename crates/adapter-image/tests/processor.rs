@@ -379,7 +379,7 @@ fn grey_png(sample: u8, chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
 }
 
 fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
-    let named = [kind, data].concat();
+    let named = [&kind[..], data].concat();
     let length = u32::try_from(data.len()).unwrap();
     [&length.to_be_bytes()[..], &named, &crc(&named).to_be_bytes()].concat()
 }

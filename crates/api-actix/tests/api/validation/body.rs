@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{SIGN_UP, bad_email, missing, no_string, sign_up, sign_up_with, too_short};
-use crate::harness::{TestApp, jpeg};
+use crate::harness::{TestApp, detail, jpeg};
 
 #[tokio::test]
 async fn an_empty_object_misses_every_field_in_order() {
