@@ -1,4 +1,4 @@
-//! Decoded pictures, and what is done with them.
+//! Decoded pictures: shrinking, colour conversion and encoding.
 
 use std::io::{self, BufWriter, Write};
 
