@@ -17,6 +17,7 @@ mod list;
 mod names;
 mod removals;
 mod server;
+mod source;
 mod statements;
 mod sweep;
 mod told;
@@ -32,6 +33,7 @@ use roster_domain::ports::{Clock, Ids, Unavailable};
 
 pub use adoption::Conflicts;
 pub use connect::{ConnectError, Found};
+pub use source::MongoSource;
 pub use sweep::SWEEP_INTERVAL;
 
 /// The store: [`Users`](roster_domain::ports::Users), [`Trash`](roster_domain::ports::Trash),

@@ -6,7 +6,8 @@ mod support;
 
 use std::sync::Arc;
 
-use roster_domain_testkit::contract::Stores;
+use roster_domain::ports::AccountSource;
+use roster_domain_testkit::contract::{OpenSource, Sourced, Stores};
 use roster_test_mongo::{Topology, asked_topology};
 
 async fn fresh(topology: Topology) -> (Stores, support::Database) {
@@ -17,10 +18,24 @@ async fn fresh(topology: Topology) -> (Stores, support::Database) {
     (stores, database)
 }
 
+async fn fresh_source(topology: Topology) -> (Sourced, support::Database) {
+    let (stores, database) = fresh(topology).await;
+    let (url, name) = (database.url().to_owned(), database.name().to_owned());
+    let open: OpenSource = Arc::new(move || {
+        let (url, name) = (url.clone(), name.clone());
+        Box::pin(async move {
+            let source = support::source(&url, &name).await;
+            source.map(|source| Arc::new(source) as Arc<dyn AccountSource>)
+        })
+    });
+    (Sourced { stores, open }, database)
+}
+
 mod standalone {
-    use super::{Topology, fresh};
+    use super::{Topology, fresh, fresh_source};
 
     roster_domain_testkit::store_contract!(|| fresh(Topology::Standalone));
+    roster_domain_testkit::source_contract!(|| fresh_source(Topology::Standalone));
 }
 
 mod replica_set {

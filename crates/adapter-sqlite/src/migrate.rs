@@ -13,6 +13,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Keys,
     Step::Sql(include_str!("../migrations/0005_image_checksums.sql")),
     Step::Sql(include_str!("../migrations/0006_log_ins.sql")),
+    Step::Sql(include_str!("../migrations/0007_arrivals.sql")),
 ];
 
 /// What brings a database from one version to the next.
@@ -56,8 +57,13 @@ pub(crate) fn check(connection: &Connection) -> Result<u32, MigrateError> {
     if !is_ours && !is_new {
         return Err(MigrateError::NotOurs);
     }
-    let known = version_after(MIGRATIONS.len());
+    let known = newest();
     if found > known { Err(MigrateError::Newer { found, known }) } else { Ok(found) }
+}
+
+/// The newest version that this program knows, which it brings every database to.
+pub(crate) fn newest() -> u32 {
+    version_after(MIGRATIONS.len())
 }
 
 /// Looks whether a database of an older version could be brought forward, and changes nothing.

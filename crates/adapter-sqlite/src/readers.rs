@@ -13,7 +13,6 @@ use tokio::sync::Semaphore;
 use crate::clock::now;
 use crate::fault::Fault;
 use crate::home::Home;
-use crate::open;
 
 /// How many pages are read at once at most: they are work for the processor, and each holds a connection.
 const MAX_PAGES: usize = 4;
@@ -24,8 +23,12 @@ const STEPS: i32 = 10_000;
 /// How much longer than its deadline a caller waits for a page whose thread does not come back.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// Opens a connection that only reads.
+type Open = fn(&Path) -> rusqlite::Result<Connection>;
+
 pub(crate) struct Readers {
     path: PathBuf,
+    open: Open,
     home: Home,
     deadline: Duration,
     /// One for each core and each page at once is kept; beyond that they are opened and closed as needed.
@@ -39,11 +42,12 @@ pub(crate) struct Readers {
 impl Readers {
     /// # Errors
     /// Where the file can't be told from others.
-    pub(crate) fn new(path: &Path, deadline: Duration) -> io::Result<Self> {
+    pub(crate) fn new(path: &Path, open: Open, deadline: Duration) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let pages = cores.min(MAX_PAGES);
         Ok(Self {
             path: path.to_owned(),
+            open,
             home: Home::of(path)?,
             deadline,
             idle: Mutex::new(Vec::new()),
@@ -125,7 +129,7 @@ impl Readers {
             connection
         } else {
             self.home.check()?;
-            open::reader(&self.path)?
+            (self.open)(&self.path)?
         };
         let answer = read(&mut connection)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use roster_adapter_sqlite::SqliteStore;
-use roster_domain_testkit::contract::Stores;
-use roster_domain_testkit::store_contract;
+use roster_adapter_sqlite::{SqliteSource, SqliteStore};
+use roster_domain::ports::AccountSource;
+use roster_domain_testkit::contract::{OpenSource, Sourced, Stores};
+use roster_domain_testkit::{source_contract, store_contract};
 use tempfile::TempDir;
 
 async fn fresh() -> (Stores, TempDir) {
@@ -16,3 +17,15 @@ async fn fresh() -> (Stores, TempDir) {
 }
 
 store_contract!(fresh);
+
+async fn fresh_source() -> (Sourced, TempDir) {
+    let (stores, folder) = fresh().await;
+    let file = folder.path().join("roster.db");
+    let open: OpenSource = Arc::new(move || {
+        let source = SqliteSource::open(&file).expect("a source");
+        Box::pin(async move { source.map(|source| Arc::new(source) as Arc<dyn AccountSource>) })
+    });
+    (Sourced { stores, open }, folder)
+}
+
+source_contract!(fresh_source);

@@ -2,12 +2,18 @@
 
 use std::future::{Ready, ready};
 
-use roster_domain_testkit::contract::Stores;
+use roster_domain_testkit::contract::{Sourced, Stores};
 use roster_domain_testkit::memory::MemoryStore;
-use roster_domain_testkit::store_contract;
+use roster_domain_testkit::{source_contract, store_contract};
 
 fn fresh() -> Ready<(Stores, ())> {
     ready((MemoryStore::new().stores(), ()))
 }
 
 store_contract!(fresh);
+
+fn fresh_source() -> Ready<(Sourced, ())> {
+    ready((MemoryStore::new().sourced(), ()))
+}
+
+source_contract!(fresh_source);

@@ -78,7 +78,7 @@ impl MongoStore {
                 continue;
             };
             let user = ObjectId::from_bytes(user);
-            let entry = document::stored_trash_entry(&self.legacy_entry(user, id, found));
+            let entry = document::arrived_trash_entry(&self.legacy_entry(user, id, found), self.clock.now());
             let filter = doc! { "_id": user, "is_deleted": true, "roster.trash.id": { "$lt": id } };
             let set = doc! {
                 "roster.trash": document::literal(entry),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mongodb::Collection;
 use mongodb::bson::Document;
-use roster_adapter_mongo::{ConnectError, Found, MongoStore};
+use roster_adapter_mongo::{ConnectError, Found, MongoSource, MongoStore};
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
 use roster_domain_testkit::fixtures::START;
 use roster_test_mongo::{Topology, asked_topology};
@@ -95,6 +95,20 @@ pub(crate) async fn connect_patiently(url: &str, name: &str) -> MongoStore {
         }
     };
     timeout(Duration::from_mins(1), connected).await.expect("a server that answers")
+}
+
+/// The database of that name as a source, tried as often as Roster itself would; `None` where nobody is in it.
+pub(crate) async fn source(url: &str, name: &str) -> Option<MongoSource> {
+    let opened = async {
+        loop {
+            let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+            match MongoSource::open(url, name, clock, ids).await {
+                Err(error) if error.is_worth_retrying() => {}
+                opened => break opened.expect("a source"),
+            }
+        }
+    };
+    timeout(Duration::from_mins(1), opened).await.expect("a server that answers")
 }
 
 /// A store on the database of that name.

@@ -24,7 +24,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roster_domain::ports::{AccountArchive, ImageRemovals, Tokens, Trash, Users};
+use futures_util::future::BoxFuture;
+use roster_domain::ports::{AccountArchive, AccountSource, ImageRemovals, Tokens, Trash, Users};
 use tokio::runtime::Builder;
 
 mod lists;
@@ -40,6 +41,7 @@ pub mod listing;
 pub mod purge;
 pub mod removals;
 pub mod sessions;
+pub mod source;
 pub mod tokens;
 pub mod trash;
 
@@ -51,6 +53,15 @@ pub struct Stores {
     pub removals: Arc<dyn ImageRemovals>,
     pub archive: Arc<dyn AccountArchive>,
 }
+
+/// A store, and what opens the same as a source; `None` where nobody is in it.
+#[derive(Clone)]
+pub struct Sourced {
+    pub stores: Stores,
+    pub open: OpenSource,
+}
+
+pub type OpenSource = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<dyn AccountSource>>> + Send + Sync>;
 
 /// Tokens, and the same with another key, whose tokens are foreign.
 #[derive(Clone)]
