@@ -131,7 +131,8 @@ impl AccountSource for MongoSource {
             return Ok(Vec::new());
         }
         let mut found = self.store.accounts(after, limit).await?;
-        if found.iter().any(|found| needs_adoption(found)) {
+        // Who is in the trash may have a newer entry of the FastAPI service's.
+        if found.iter().any(|found| needs_adoption(found) || document::trash_entry(found).is_some()) {
             found = self.store.as_adopted(&found).await?;
         }
         Ok(found.iter().map(|found| account(found)).collect::<Result<_, _>>()?)

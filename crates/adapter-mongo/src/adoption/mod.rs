@@ -93,8 +93,9 @@ impl MongoStore {
 
     /// Adopts users as they were read, or makes their subdocument fit again, and returns those that could not be.
     pub(crate) async fn adopt(&self, found: &[RawDocumentBuf]) -> Result<Vec<Refused>, Failure> {
-        let entries = self.missing_entries(found, |_| self.ids.trash_entry_id()).await?;
         let found: Vec<(ObjectId, &RawDocument)> = with_ids(found).collect();
+        let lacking: Vec<_> = found.iter().filter(|(_, found)| lacks_entry(found)).copied().collect();
+        let entries = self.entries_for(&lacking, |_| self.ids.trash_entry_id()).await?;
         let now = self.clock.now();
         let updates = found.iter().map(|(id, found)| {
             let entry = entries.get(id).map(|entry| document::arrived_trash_entry(entry, now));
@@ -112,20 +113,18 @@ impl MongoStore {
         Ok(refused)
     }
 
-    /// Entries for those who are marked deleted and have none: what the FastAPI service kept in its `trash`, and where it kept
-    /// nothing, one of now with such an id.
-    async fn missing_entries(
+    /// Entries for those of these users, marked deleted, who have none of ours or an older one: what the FastAPI service kept in
+    /// its `trash`. Where neither of us kept any, one of now with such an id.
+    async fn entries_for(
         &self,
-        found: &[RawDocumentBuf],
+        users: &[(ObjectId, &RawDocument)],
         new_id: impl Fn(ObjectId) -> TrashEntryId,
     ) -> Result<HashMap<ObjectId, TrashEntry>, Failure> {
-        let users: Vec<(ObjectId, &RawDocument)> =
-            with_ids(found).filter(|(_, found)| lacks_entry(found)).collect();
-        let mut entries = self.legacy_entries(&users).await?;
-        for (id, _) in users {
+        let mut entries = self.legacy_entries(users).await?;
+        for (id, _) in users.iter().filter(|(_, found)| lacks_entry(found)) {
             let user_id = UserId::from_bytes(id.bytes());
-            entries.entry(id).or_insert_with(|| TrashEntry {
-                id: new_id(id),
+            entries.entry(*id).or_insert_with(|| TrashEntry {
+                id: new_id(*id),
                 user_id,
                 deleted_by: user_id,
                 deleted_at: self.clock.now(),
@@ -138,8 +137,12 @@ impl MongoStore {
     /// Accounts as an adoption would make them, which nothing is written of. What an entry lacks is made of the clock and of the
     /// user's own id.
     pub(crate) async fn as_adopted(&self, found: &[RawDocumentBuf]) -> Result<Vec<RawDocumentBuf>, Failure> {
-        let new_id = |user: ObjectId| TrashEntryId::from_bytes(user.bytes());
-        let entries = self.missing_entries(found, new_id).await?;
+        let deleted: Vec<_> =
+            with_ids(found).filter(|(_, found)| document::is_true(found, "is_deleted")).collect();
+        let entries = self.entries_for(&deleted, own_id).await?;
+        // As `take_up_newer_entries` takes the one of ours away.
+        let older: Vec<Bson> = entries.keys().map(|id| Bson::from(*id)).collect();
+        let forgotten = doc! { "$cond": [{ "$in": ["$_id", older] }, remove(), "$roster.trash"] };
         let of_user = |(id, entry): (&ObjectId, &TrashEntry)| {
             let stored = document::arrived_trash_entry(entry, self.clock.now());
             doc! { "case": { "$eq": ["$_id", *id] }, "then": literal(stored) }
@@ -152,6 +155,7 @@ impl MongoStore {
         let adopted = [
             doc! { "$match": { "_id": { "$in": ids } } },
             doc! { "$sort": { "_id": 1 } },
+            doc! { "$set": { "roster.trash": forgotten } },
             doc! { "$set": state(&entry) },
             doc! { "$project": archive::not_kept() },
         ];
@@ -184,7 +188,8 @@ impl MongoStore {
             index: None,
         };
         let found = self.server.find(find, JOB_DEADLINE).await?;
-        let entries = self.missing_entries(&found, |user| TrashEntryId::from_bytes(user.bytes())).await?;
+        let users: Vec<_> = with_ids(&found).collect();
+        let entries = self.entries_for(&users, own_id).await?;
         Ok((entries.into_values().collect(), last_id(&found)))
     }
 
@@ -274,6 +279,11 @@ fn last_id(batch: &[RawDocumentBuf]) -> Option<ObjectId> {
 
 fn with_ids(found: &[RawDocumentBuf]) -> impl Iterator<Item = (ObjectId, &RawDocument)> {
     found.iter().filter_map(|found| Some((found.get_object_id("_id").ok()?, &**found)))
+}
+
+/// An entry's id that is the same whenever it is asked for.
+fn own_id(user: ObjectId) -> TrashEntryId {
+    TrashEntryId::from_bytes(user.bytes())
 }
 
 /// Whether a user is marked deleted, and has no entry of ours.

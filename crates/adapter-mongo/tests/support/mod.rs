@@ -57,7 +57,7 @@ impl Database {
     pub(crate) async fn examine(&self) -> Result<Found, ConnectError> {
         let examined = async {
             loop {
-                let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+                let (clock, ids) = clock_and_ids();
                 match MongoStore::examine(self.url(), self.name(), clock, ids).await {
                     Err(error) if error.is_worth_retrying() => {}
                     examined => break examined,
@@ -101,7 +101,7 @@ pub(crate) async fn connect_patiently(url: &str, name: &str) -> MongoStore {
 pub(crate) async fn source(url: &str, name: &str) -> Option<MongoSource> {
     let opened = async {
         loop {
-            let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+            let (clock, ids) = clock_and_ids();
             match MongoSource::open(url, name, clock, ids).await {
                 Err(error) if error.is_worth_retrying() => {}
                 opened => break opened.expect("a source"),
@@ -111,8 +111,13 @@ pub(crate) async fn source(url: &str, name: &str) -> Option<MongoSource> {
     timeout(Duration::from_mins(1), opened).await.expect("a server that answers")
 }
 
+/// A clock that stands at the start, and ids.
+pub(crate) fn clock_and_ids() -> (Arc<ManualClock>, Arc<CountingIds>) {
+    (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()))
+}
+
 /// A store on the database of that name.
 pub(crate) async fn connect(url: &str, name: &str) -> Result<MongoStore, ConnectError> {
-    let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+    let (clock, ids) = clock_and_ids();
     MongoStore::connect(url, name, clock, ids).await
 }
