@@ -70,7 +70,8 @@ impl SqliteStore {
         Ok(Self { readers, writer })
     }
 
-    /// Tries whether the file is where it was and can be read. It waits for the disk on a thread of its own, and writes nothing.
+    /// Tries whether the file is where it was and can be read, and whether this program may write to it: none may that is older
+    /// than the file. It waits for the disk on a thread of its own, and writes nothing.
     pub async fn probe(&self) -> Result<(), Unavailable> {
         self.readers.probe().await
     }

@@ -1,5 +1,6 @@
 mod keys;
 
+use crate::fault::Fault;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::keys::Conflicts;
@@ -75,6 +76,16 @@ pub(crate) fn examine(connection: &Connection) -> Result<u32, MigrateError> {
         keys::changes(connection)?;
     }
     Ok(version)
+}
+
+/// The version of a file that is open, which another process may have brought forward since.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT user_version FROM pragma_user_version")?.query_row([], |row| row.get(0))
+}
+
+/// Whether this program may write to a file of that version, which none may that is older.
+pub(crate) fn heed(version: i64) -> Result<(), Fault> {
+    if version > i64::from(newest()) { Err(Fault::Newer { found: version }) } else { Ok(()) }
 }
 
 /// Brings the schema to the newest version, each step in a transaction of its own.

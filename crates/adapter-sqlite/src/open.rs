@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -145,17 +146,18 @@ fn prepared(connection: Connection) -> rusqlite::Result<Connection> {
 /// Opens a connection that only reads a file beside which there is no log, and makes none: [`reader`] would, and leave it. Nobody
 /// else may write to the file meanwhile.
 pub(crate) fn reader_alone(path: &Path) -> rusqlite::Result<Connection> {
-    let mut url = "file:".to_owned();
+    let mut url = b"file:".to_vec();
     for byte in path.as_os_str().as_bytes() {
         match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(*byte)),
-            byte if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
-            byte => url.push_str(&format!("%{byte:02X}")),
+            b'%' => url.extend(b"%25"),
+            b'?' => url.extend(b"%3F"),
+            b'#' => url.extend(b"%23"),
+            byte => url.push(*byte),
         }
     }
-    url.push_str("?immutable=1");
+    url.extend(b"?immutable=1");
     let access = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    prepared(Connection::open_with_flags(url, flags(access))?)
+    prepared(Connection::open_with_flags(OsStr::from_bytes(&url), flags(access))?)
 }
 
 /// A connection is never used by two threads at once, so it needs no lock of its own.

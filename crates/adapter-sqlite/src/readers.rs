@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::clock::now;
 use crate::fault::Fault;
 use crate::home::Home;
+use crate::migrate;
 
 /// How many pages are read at once at most: they are work for the processor, and each holds a connection.
 const MAX_PAGES: usize = 4;
@@ -85,14 +86,16 @@ impl Readers {
         .await
     }
 
-    /// Tries whether the file is where it was and can be read, on a thread for that.
+    /// Tries whether the file is where it was and can be read, and is of no newer program, on a thread for that.
     pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Unavailable> {
         let this = Arc::clone(self);
         self.on_thread(&self.probes, move || {
             this.home.check()?;
-            this.on_connection(|connection| {
-                connection.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |_| Ok(()))
-            })
+            let version = this.on_connection(|connection| {
+                connection.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |_| Ok(()))?;
+                migrate::version(connection)
+            })?;
+            migrate::heed(version)
         })
         .await
     }

@@ -2,9 +2,9 @@
 
 use std::future::{Ready, ready};
 
-use roster_domain_testkit::contract::{Sourced, Stores};
+use roster_domain_testkit::contract::{Failing, Sourced, Stores};
 use roster_domain_testkit::memory::MemoryStore;
-use roster_domain_testkit::{source_contract, store_contract};
+use roster_domain_testkit::{interrupted_contract, source_contract, store_contract};
 
 fn fresh() -> Ready<(Stores, ())> {
     ready((MemoryStore::new().stores(), ()))
@@ -17,3 +17,9 @@ fn fresh_source() -> Ready<(Sourced, ())> {
 }
 
 source_contract!(fresh_source);
+
+fn fresh_that_fails() -> Ready<(Failing, ())> {
+    ready((MemoryStore::new().failing(), ()))
+}
+
+interrupted_contract!(fresh_that_fails);

@@ -32,7 +32,8 @@ async fn deleted(database: &Database, users: &[(&str, i64)]) -> Vec<ObjectId> {
 
 /// Days on which a day from now may be, to the minute.
 fn tomorrow() -> [String; 2] {
-    let now = OffsetDateTime::now_utc() + Duration::DAY;
+    let seconds = DateTime::now().timestamp_millis() / 1_000;
+    let now = OffsetDateTime::from_unix_timestamp(seconds).unwrap() + Duration::DAY;
     [now, now + Duration::minutes(3)].map(|time| format!("for good from {} ", time.date()))
 }
 

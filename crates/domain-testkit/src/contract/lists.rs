@@ -248,6 +248,21 @@ macro_rules! source_contract {
     };
 }
 
+/// Expands to one `#[test]` for each test of what the batches of [`Trash`](roster_domain::ports::Trash) tell where the store fails.
+///
+/// Takes an `async fn() -> (Failing, Guard)`.
+#[macro_export]
+macro_rules! interrupted_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
+            interrupted {
+                deletions_that_the_store_ends_early_are_told_user_by_user
+                purges_that_the_store_ends_early_are_told_user_by_user
+            }
+        }
+    };
+}
+
 /// Expands to one `#[test]` for each test of the contract of [`Tokens`](roster_domain::ports::Tokens).
 ///
 /// Takes an `async fn() -> (TokenPorts, Guard)`.

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use roster_domain::ports::{AccountArchive, AccountSource, ImageRemovals, Tokens, Trash, Users};
+use roster_domain::values::UserId;
 use tokio::runtime::Builder;
 
 mod lists;
@@ -36,6 +37,7 @@ pub mod creation;
 pub mod editing;
 pub mod hasher;
 pub mod images;
+pub mod interrupted;
 pub mod legacy;
 pub mod listing;
 pub mod purge;
@@ -62,6 +64,15 @@ pub struct Sourced {
 }
 
 pub type OpenSource = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<dyn AccountSource>>> + Send + Sync>;
+
+/// A store, and what makes it fail at each further write of one user.
+#[derive(Clone)]
+pub struct Failing {
+    pub stores: Stores,
+    pub refuse: Refuse,
+}
+
+pub type Refuse = Arc<dyn Fn(UserId) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Tokens, and the same with another key, whose tokens are foreign.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ mod removals;
 mod trash;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -17,7 +17,7 @@ use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
 pub use images::MemoryImages;
 pub(crate) use images::read_whole;
 
-use crate::contract::{Sourced, Stores};
+use crate::contract::{Failing, Sourced, Stores};
 
 /// A store of users, trash, sessions and image removals in memory. Clones are the same store.
 #[derive(Clone, Default)]
@@ -35,6 +35,8 @@ struct State {
     log_ins: BTreeMap<UserId, LogIns>,
     dearest_hash: u32,
     has_had_admin: bool,
+    /// Whose changes in the trash fail, as of a store that is broken.
+    broken: BTreeSet<UserId>,
 }
 
 /// A duty to remove an image.
@@ -78,6 +80,17 @@ impl MemoryStore {
             Box::pin(async move { (!is_empty).then(|| Arc::new(store) as Arc<dyn AccountSource>) })
         };
         Sourced { stores: self.stores(), open: Arc::new(open) }
+    }
+
+    /// The store, and what breaks it for one user.
+    #[must_use]
+    pub fn failing(&self) -> Failing {
+        let store = self.clone();
+        let refuse = move |user| -> BoxFuture<'static, ()> {
+            store.lock().broken.insert(user);
+            Box::pin(std::future::ready(()))
+        };
+        Failing { stores: self.stores(), refuse: Arc::new(refuse) }
     }
 
     /// A panicking test leaves the state as whole as any other: every method checks first and then changes.

@@ -74,8 +74,12 @@ impl Trash for MemoryStore {
         expired.truncate(limit);
         let mut purged = Vec::new();
         for (_, user) in expired {
-            if state.purge(user, change).is_ok() {
-                purged.push(user);
+            match state.purge(user, change) {
+                Ok(()) => purged.push(user),
+                Err(PurgeError::NotInTrash) => {}
+                Err(PurgeError::Unavailable(unavailable)) => {
+                    return Err(Interrupted { done: purged, in_doubt: Vec::new(), unavailable });
+                }
             }
         }
         Ok(purged)
@@ -106,7 +110,12 @@ impl State {
         expired
     }
 
+    fn check(&self, user: UserId) -> Result<(), Unavailable> {
+        if self.broken.contains(&user) { Err(Unavailable::new("memory", "it is broken")) } else { Ok(()) }
+    }
+
     fn put(&mut self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
+        self.check(user)?;
         let account = self.accounts.get_mut(&user).ok_or(TrashError::NotFound)?;
         if account.trash.is_some() {
             return Err(TrashError::AlreadyThere);
@@ -125,6 +134,7 @@ impl State {
     }
 
     fn purge(&mut self, user: UserId, change: &Change) -> Result<(), PurgeError> {
+        self.check(user)?;
         if self.accounts.get(&user).is_none_or(|account| account.trash.is_none()) {
             return Err(PurgeError::NotInTrash);
         }
