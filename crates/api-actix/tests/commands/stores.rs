@@ -77,7 +77,7 @@ pub(crate) async fn everybody(archive: &dyn AccountArchive) -> Vec<Account> {
 /// Writes accounts as the migration's source has them.
 pub(crate) async fn fill(archive: &dyn AccountArchive, accounts: &[Account]) {
     for batch in accounts.chunks(500) {
-        archive.write(batch).await.unwrap();
+        archive.write(batch, START).await.unwrap();
     }
 }
 
