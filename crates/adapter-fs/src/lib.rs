@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use roster_domain::ports::{ImageStore, Spool, StoredImage, Unavailable};
+use roster_domain::ports::{Access, ImageStore, Spool, StoreObserver, StoredImage, Unavailable};
 use roster_domain::values::{ImageKey, OriginalImage, StoreName, UserId};
 
 use crate::folder::{Folder, is_bare_name};
@@ -59,6 +59,12 @@ impl FolderImages {
             Folder::open(folder).map_err(|source| OpenError { folder: folder.to_owned(), source })?;
         Ok(Self { folder: Arc::new(RwLock::new(Arc::new(opened))), worker: Worker::default() })
     }
+
+    /// The same, whose calls are told to that observer from now on, or to nobody.
+    #[must_use]
+    pub fn observed_by(self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
+        Self { worker: self.worker.observed_by(observer), ..self }
+    }
 }
 
 impl FolderImages {
@@ -83,17 +89,19 @@ impl FolderImages {
 
     /// Tries whether the folder is there, and is the one that was. It writes nothing.
     pub async fn probe(&self) -> Result<(), Unavailable> {
-        self.run(|_, _| Ok(())).await
+        self.run("probe", Access::Read, |_, _| Ok(())).await
     }
 
     /// Runs what waits for the disk, in the folder that lies at the path now.
     async fn run<T: Send + 'static>(
         &self,
+        operation: &'static str,
+        access: Access,
         work: impl FnOnce(&Folder, &AtomicBool) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let shared = Arc::clone(&self.folder);
         self.worker
-            .run(move |abandoned| {
+            .run(operation, access, move |abandoned| {
                 let mut folder = Arc::clone(&shared.read().unwrap_or_else(PoisonError::into_inner));
                 if let Some(other) = folder.put_back()? {
                     folder = Arc::new(other);
@@ -117,12 +125,12 @@ impl ImageStore for FolderImages {
 
     async fn put(&self, key: &ImageKey, image: Spool) -> Result<(), Unavailable> {
         let key = key.clone();
-        self.run(move |folder, abandoned| folder.put(&key, &image, abandoned)).await
+        self.run("put", Access::Write, move |folder, abandoned| folder.put(&key, &image, abandoned)).await
     }
 
     async fn open(&self, key: &ImageKey) -> Result<Option<StoredImage>, Unavailable> {
         let key = key.clone();
-        let opened = self.run(move |folder, _| folder.open_image(&key)).await?;
+        let opened = self.run("open", Access::Read, move |folder, _| folder.open_image(&key)).await?;
         Ok(opened.map(|opened| self.stored(opened)))
     }
 
@@ -131,13 +139,14 @@ impl ImageStore for FolderImages {
             return Ok(None);
         }
         let image = image.clone();
-        let opened = self.run(move |folder, _| folder.open_original(image.as_str())).await?;
+        let opened = self.run("open_original", Access::Read, move |folder, _| folder.open_original(image.as_str())).await?;
         Ok(opened.map(|opened| self.stored(opened)))
     }
 
     async fn remove(&self, key: &ImageKey) -> Result<(), Unavailable> {
         let key = key.clone();
-        self.run(move |folder, _| folder.remove(&key)).await
+        // From a full disk it works.
+        self.run("remove", Access::Read, move |folder, _| folder.remove(&key)).await
     }
 }
 
@@ -152,7 +161,7 @@ fn chunks(worker: Worker, file: File, length: u64) -> BoxStream<'static, Result<
                 return Ok(None);
             }
             let chunk = worker
-                .run(move |_| {
+                .run("read", Access::Read, move |_| {
                     let mut chunk = vec![0; size];
                     file.read_exact_at(&mut chunk, position)?;
                     Ok(Bytes::from(chunk))

@@ -3,10 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use roster_domain::ports::Unavailable;
+use roster_domain::ports::{Access, CallOutcome, StoreCalls, StoreObserver, Unavailable};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+
+/// What the log calls such a store.
+const STORE: &str = "image folder";
 
 /// How many operations may wait for the disk at once. A disk that hangs keeps these threads and no more.
 const THREADS: usize = 16;
@@ -18,20 +21,33 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Worker {
     threads: Arc<Semaphore>,
     deadline: Duration,
+    calls: StoreCalls,
 }
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { threads: Arc::new(Semaphore::new(THREADS)), deadline: DEADLINE }
+        Self {
+            threads: Arc::new(Semaphore::new(THREADS)),
+            deadline: DEADLINE,
+            calls: StoreCalls::of(STORE, STORE),
+        }
     }
 }
 
 impl Worker {
+    /// The same, which tells of what it runs.
+    pub(crate) fn observed_by(self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
+        Self { calls: self.calls.told_to(observer), ..self }
+    }
+
     /// Runs `work`. It is told whether it is still waited for; its thread is free for others once it has ended, whoever waits.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        operation: &'static str,
+        access: Access,
         work: impl FnOnce(&AtomicBool) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Unavailable> {
+        let call = self.calls.begin(operation, access);
         let waiting = AbandonOnDrop(Arc::default());
         let abandoned = Arc::clone(&waiting.0);
         let result = timeout(self.deadline, async {
@@ -44,15 +60,13 @@ impl Worker {
             .map_err(io::Error::other)?
         })
         .await;
-        match result {
-            Ok(done) => done.map_err(unavailable),
-            Err(elapsed) => Err(unavailable(elapsed.into())),
-        }
+        let answer = result.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        call.end(match &answer {
+            Ok(_) => CallOutcome::Done(access),
+            Err(error) => CallOutcome::Failed(error),
+        });
+        answer.map_err(|error| Unavailable::new(STORE, error))
     }
-}
-
-fn unavailable(error: io::Error) -> Unavailable {
-    Unavailable::new("image folder", error)
 }
 
 /// Says so when nobody waits any more: the deadline has passed, or the caller is gone.
@@ -72,12 +86,16 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_hangs_is_given_up_and_told_so() {
-        let worker = Worker { threads: Arc::new(Semaphore::new(1)), deadline: Duration::from_millis(20) };
+        let worker = Worker {
+            threads: Arc::new(Semaphore::new(1)),
+            deadline: Duration::from_millis(20),
+            ..Worker::default()
+        };
         let (release, hangs) = mpsc::channel::<()>();
         let (tell, told) = mpsc::channel();
 
         let answer = worker
-            .run(move |abandoned| {
+            .run("hang", Access::Read, move |abandoned| {
                 let _ = hangs.recv();
                 tell.send(abandoned.load(Ordering::Acquire)).map_err(io::Error::other)
             })
@@ -85,7 +103,7 @@ mod tests {
         assert!(answer.is_err());
 
         // The hanging one still has the only thread.
-        assert!(worker.run(|_| Ok(())).await.is_err());
+        assert!(worker.run("wait", Access::Read, |_| Ok(())).await.is_err());
 
         drop(release);
         assert!(told.recv().unwrap(), "it was not told that it had been given up");
@@ -93,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_answered_as_a_fault() {
-        let answer = Worker::default().run(|_| -> io::Result<()> { panic!("boom") }).await;
+        let answer = Worker::default().run("panic", Access::Read, |_| -> io::Result<()> { panic!("boom") }).await;
         assert!(answer.is_err());
     }
 }

@@ -40,7 +40,7 @@ impl MongoStore {
     pub(crate) async fn finds_admin(&self) -> Result<Told, Failure> {
         let meta = self.server.meta.clone();
         let is_marked =
-            self.server.run(async move { meta.find_one(doc! { "_id": MARK }).await }).await?.is_some();
+            self.server.run("find", async move { meta.find_one(doc! { "_id": MARK }).await }).await?.is_some();
         let had = is_marked
             || self.server.exists(doc! { "role": "admin" }).await?
             || self.server.exists(doc! { "roster.first_admin": true }).await?;
@@ -60,7 +60,7 @@ impl MongoStore {
         let mark = async move {
             meta.update_one(doc! { "_id": MARK }, doc! { "$set": { "v": 1 } }).upsert(true).await.map(|_| ())
         };
-        match self.server.writes.run(mark).await {
+        match self.server.writes.run("update", mark).await {
             // Another instance has left it at the same time.
             Err(failure) if failure.is_duplicate_key() => Ok(()),
             marked => marked,

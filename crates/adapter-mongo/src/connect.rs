@@ -240,7 +240,7 @@ impl MongoStore {
         let database = store.server.database.clone();
         let ping = store
             .server
-            .run_within(2 * DEADLINE, async move { database.run_command(doc! { "ping": 1 }).await });
+            .run_within(2 * DEADLINE, "ping", async move { database.run_command(doc! { "ping": 1 }).await });
         match ping.await {
             Ok(_) => Ok((store, target)),
             Err(failure) => Err(target.explain(&failure).await),

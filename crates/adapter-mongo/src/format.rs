@@ -22,7 +22,7 @@ impl MongoStore {
     /// Whether a newer program has opened the database: then this one must not write a thing.
     pub(crate) async fn newer_format(&self) -> Result<Option<Newer>, Failure> {
         let meta = self.server.meta.clone();
-        let found = self.server.run(async move { meta.find_one(doc! { "_id": FORMAT }).await }).await?;
+        let found = self.server.run("find", async move { meta.find_one(doc! { "_id": FORMAT }).await }).await?;
         let version = match found.as_ref().and_then(|found| found.get("version")) {
             Some(Bson::Int32(version)) => i64::from(*version),
             Some(Bson::Int64(version)) => *version,
@@ -61,7 +61,7 @@ impl MongoStore {
             let set = doc! { "$set": { "version": NEWEST } };
             meta.update_one(not_newer, set).upsert(true).await.map(|_| ())
         };
-        match self.server.run(claim).await {
+        match self.server.run("update", claim).await {
             // Another instance has written it at the same time: one like this, or a newer one.
             Err(failure) if failure.is_duplicate_key() => self.newer_format().await,
             claimed => claimed.map(|()| None),

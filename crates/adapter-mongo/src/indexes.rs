@@ -91,17 +91,17 @@ impl MongoStore {
     /// Makes the indexes that are missing and waits for those that another instance makes.
     pub(crate) async fn make_indexes(&self) -> Result<(), Failure> {
         let users = self.server.users.clone();
-        self.server.run_within(BUILD_DEADLINE, async move { users.create_indexes(all()).await }).await?;
+        self.server.run_within(BUILD_DEADLINE, "create_indexes", async move { users.create_indexes(all()).await }).await?;
         self.drop_obsolete_indexes().await
     }
 
     async fn drop_obsolete_indexes(&self) -> Result<(), Failure> {
         let users = self.server.users.clone();
-        let there = self.server.run(async move { users.list_index_names().await }).await?;
+        let there = self.server.run("list_indexes", async move { users.list_index_names().await }).await?;
         for name in OBSOLETE.iter().filter(|name| there.iter().any(|there| there == *name)) {
             let users = self.server.users.clone();
             // Another instance may be first.
-            if let Err(failure) = self.server.run(async move { users.drop_index(*name).await }).await {
+            if let Err(failure) = self.server.run("drop_index", async move { users.drop_index(*name).await }).await {
                 tracing::warn!(event = "old index left behind", index = name, error = %failure);
             }
         }
@@ -111,7 +111,7 @@ impl MongoStore {
     /// Notices indexes that somebody has dropped, and makes them again.
     pub(crate) async fn look_after_indexes(&self) -> Result<(), Failure> {
         let users = self.server.users.clone();
-        let there = self.server.run(async move { users.list_index_names().await }).await?;
+        let there = self.server.run("list_indexes", async move { users.list_index_names().await }).await?;
         let missing: Vec<String> = names().into_iter().filter(|name| !there.contains(name)).collect();
         if missing.is_empty() {
             return Ok(());

@@ -65,7 +65,7 @@ impl MongoStore {
                 .return_document(ReturnDocument::After)
                 .await
         };
-        match self.server.writes.run(take).await {
+        match self.server.writes.run("update", take).await {
             Ok(lease) => {
                 let is_ours =
                     lease.is_some_and(|lease| lease.get_object_id("owner").is_ok_and(|found| found == owner));
@@ -105,7 +105,7 @@ impl MongoStore {
         let update = vec![doc! { "$set": { "until": { "$add": ["$$NOW", millis(time)] } } }];
         self.server
             .writes
-            .run(async move { meta.update_one(doc! { "_id": job, "owner": owner }, update).await })
+            .run("update", async move { meta.update_one(doc! { "_id": job, "owner": owner }, update).await })
             .await?;
         Ok(())
     }

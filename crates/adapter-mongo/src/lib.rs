@@ -28,7 +28,7 @@ mod users;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use roster_domain::ports::{Clock, Ids, Unavailable};
+use roster_domain::ports::{Clock, Ids, StoreObserver, Unavailable};
 
 pub use adoption::Conflicts;
 pub use connect::{ConnectError, Found};
@@ -53,6 +53,13 @@ pub struct MongoStore {
 }
 
 impl MongoStore {
+    /// The same, whose calls are told to that observer from now on, or to nobody.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
+        self.server.tell_to(observer.as_ref());
+        self
+    }
+
     /// Tries whether there is a server that answers and takes writes, in a replica set its primary, and whether this program may
     /// write there: none may that is older than the database.
     pub async fn probe(&self) -> Result<(), Unavailable> {

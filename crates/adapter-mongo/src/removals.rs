@@ -33,9 +33,9 @@ impl ImageRemovals for MongoStore {
             let (users, update) = (self.server.writes.users.clone(), update.clone());
             async move { users.update_one(doc! { "_id": object_id(owner) }, update).upsert(true).await }
         };
-        match self.server.writes.run(reserve()).await {
+        match self.server.writes.run("update", reserve()).await {
             // Another has left the tombstone at the same time.
-            Err(failure) if failure.is_duplicate_key() => self.server.writes.run(reserve()).await?,
+            Err(failure) if failure.is_duplicate_key() => self.server.writes.run("update", reserve()).await?,
             reserved => reserved?,
         };
         Ok(())
@@ -78,7 +78,7 @@ impl ImageRemovals for MongoStore {
         let users = self.server.writes.users.clone();
         self.server
             .writes
-            .run(async move { users.update_many(to_mark, mark).array_filters([marked]).await })
+            .run("update", async move { users.update_many(to_mark, mark).array_filters([marked]).await })
             .await?;
 
         let marked = Find {
@@ -113,7 +113,7 @@ impl ImageRemovals for MongoStore {
         let users = self.server.users.clone();
         let found: Vec<RawDocumentBuf> = self
             .server
-            .run_within(JOB_DEADLINE, async move {
+            .run_within(JOB_DEADLINE, "aggregate", async move {
                 let stores = users.aggregate(stores).hint(Hint::Name(indexes::REMOVALS.to_owned()));
                 stores.max_time(JOB_DEADLINE).with_type::<RawDocumentBuf>().await?.try_collect().await
             })

@@ -9,10 +9,11 @@ use mongodb::action::Action as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
+use mongodb::results::{DeleteResult, UpdateResult};
 use mongodb::{Client, Collection, Database};
 use roster_domain::ports::{
-    CreateError, EditError, ImportError, PurgeError, RemoveImageError, RestoreError, SetImageError,
-    TrashError, Unavailable,
+    Access, CallOutcome, CreateError, EditError, ImportError, PurgeError, RemoveImageError, RestoreError, SetImageError,
+    StoreCalls, StoreObserver, TrashError, Unavailable,
 };
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -52,6 +53,7 @@ pub(crate) struct Lane {
     pub(crate) users: Collection<RawDocumentBuf>,
     pub(crate) meta: Collection<Document>,
     operations: Arc<Semaphore>,
+    calls: StoreCalls,
     /// The format of a newer program, which is in the way of all that this one would do here; 0 where there is none.
     newer: Arc<AtomicI64>,
 }
@@ -69,29 +71,41 @@ impl Server {
         }
     }
 
+    /// Tells that observer of its calls from now on, or nobody.
+    pub(crate) fn tell_to(&mut self, observer: Option<&Arc<dyn StoreObserver>>) {
+        for lane in [&mut self.reads, &mut self.writes] {
+            lane.calls = lane.calls.clone().told_to(observer.cloned());
+        }
+    }
+
     /// Runs an operation that reads, as [`Lane::run`] does.
     pub(crate) async fn run<T, E>(
         &self,
+        name: &'static str,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
         E: Into<Failure> + Send + 'static,
     {
-        self.reads.run(operation).await
+        self.run_within(DEADLINE, name, operation).await
     }
 
     /// [`run`](Self::run) with another deadline.
     pub(crate) async fn run_within<T, E>(
         &self,
         deadline: Duration,
+        name: &'static str,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
         E: Into<Failure> + Send + 'static,
     {
-        self.reads.run_within(deadline, operation).await
+        let call = self.reads.calls.begin(name, Access::Read);
+        let answer = self.reads.answer(deadline, operation).await;
+        call.end(outcome(&answer, |_| Access::Read));
+        answer
     }
 
     /// The whole document with that id. That is a look-up which the server neither plans nor looks for a plan of, and it
@@ -127,7 +141,7 @@ impl Server {
         projection: Document,
     ) -> Result<Option<RawDocumentBuf>, Failure> {
         let users = self.users.clone();
-        self.run(async move { users.find_one(filter).projection(projection).max_time(DEADLINE).await }).await
+        self.run("find", async move { users.find_one(filter).projection(projection).max_time(DEADLINE).await }).await
     }
 
     /// Whether a filter finds anything.
@@ -138,7 +152,7 @@ impl Server {
     /// All documents that a search finds.
     pub(crate) async fn find(&self, find: Find, deadline: Duration) -> Result<Vec<RawDocumentBuf>, Failure> {
         let users = self.users.clone();
-        self.run_within(deadline, async move { find.run(&users, deadline).await }).await
+        self.run_within(deadline, "find", async move { find.run(&users, deadline).await }).await
     }
 
     /// Changes the one document that a filter finds, if any, and returns the fields that the projection names as they are
@@ -150,7 +164,7 @@ impl Server {
         projection: Document,
     ) -> Result<Option<RawDocumentBuf>, Failure> {
         let (users, update) = (self.writes.users.clone(), update.into());
-        self.writes.run(async move { change(&users, filter, update, projection).await }).await
+        self.writes.run("update", async move { change(&users, filter, update, projection).await }).await
     }
 }
 
@@ -162,6 +176,7 @@ impl Lane {
             meta: database.collection("roster_meta"),
             database,
             operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+            calls: StoreCalls::of(STORE, STORE),
             newer: Arc::new(AtomicI64::new(0)),
         }
     }
@@ -171,23 +186,41 @@ impl Lane {
         Some(self.newer.swap(newer.unwrap_or(0), Ordering::Relaxed)).filter(|newer| *newer != 0)
     }
 
-    /// Runs an operation in a task of its own and waits for it until the deadline of a request.
+    /// Runs an operation that writes in a task of its own, waits for it until the deadline of a request, and tells of it by
+    /// that name.
     ///
     /// The driver takes harm when an operation's future is dropped halfway, so neither a client that has gone nor the
     /// deadline drops it: it ends by itself, and nobody waits for it.
     pub(crate) async fn run<T, E>(
         &self,
+        name: &'static str,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, Failure>
     where
-        T: Send + 'static,
+        T: Written + Send + 'static,
         E: Into<Failure> + Send + 'static,
     {
-        self.run_within(DEADLINE, operation).await
+        self.run_within(DEADLINE, name, operation).await
     }
 
     /// [`run`](Self::run) with another deadline.
     pub(crate) async fn run_within<T, E>(
+        &self,
+        deadline: Duration,
+        name: &'static str,
+        operation: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Written + Send + 'static,
+        E: Into<Failure> + Send + 'static,
+    {
+        let call = self.calls.begin(name, Access::Write);
+        let answer = self.answer(deadline, operation).await;
+        call.end(outcome(&answer, |answer| Access::written(answer.has_written())));
+        answer
+    }
+
+    async fn answer<T, E>(
         &self,
         deadline: Duration,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -211,6 +244,45 @@ impl Lane {
             task.await.map_err(Failure::Ended)?.map_err(Into::into)
         };
         timeout(deadline, answer).await.unwrap_or(Err(Failure::TimedOut(deadline)))
+    }
+}
+
+/// How a call has ended, which shows that where it went well.
+fn outcome<T>(answer: &Result<T, Failure>, shows: impl FnOnce(&T) -> Access) -> CallOutcome<'_> {
+    match answer {
+        Ok(answer) => CallOutcome::Done(shows(answer)),
+        Err(failure) if failure.is_duplicate_key() => CallOutcome::Refused,
+        Err(failure) => CallOutcome::Failed(failure),
+    }
+}
+
+/// What a write answers.
+pub(crate) trait Written {
+    /// Whether it has found anything to write.
+    fn has_written(&self) -> bool;
+}
+
+impl Written for () {
+    fn has_written(&self) -> bool {
+        true
+    }
+}
+
+impl<T> Written for Option<T> {
+    fn has_written(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl Written for UpdateResult {
+    fn has_written(&self) -> bool {
+        self.modified_count > 0 || self.upserted_id.is_some()
+    }
+}
+
+impl Written for DeleteResult {
+    fn has_written(&self) -> bool {
+        self.deleted_count > 0
     }
 }
 

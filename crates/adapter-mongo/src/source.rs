@@ -98,11 +98,11 @@ impl Identity {
 impl MongoStore {
     async fn identity(&self) -> Result<Identity, Failure> {
         let database = self.server.database.clone();
-        let hello = self.server.run(async move { database.run_command(doc! { "hello": 1 }).await }).await?;
+        let hello = self.server.run("hello", async move { database.run_command(doc! { "hello": 1 }).await }).await?;
         let database = self.server.database.clone();
         let listed: Vec<_> = self
             .server
-            .run(async move {
+            .run("list_collections", async move {
                 database.list_collections().filter(doc! { "name": "users" }).await?.try_collect().await
             })
             .await?;
@@ -123,7 +123,7 @@ impl AccountSource for MongoSource {
     async fn count(&self) -> Result<u64, Unavailable> {
         let users = self.store.server.users.clone();
         let counted = async move { users.count_documents(everybody()).max_time(JOB_DEADLINE).await };
-        Ok(self.store.server.run_within(JOB_DEADLINE, counted).await?)
+        Ok(self.store.server.run_within(JOB_DEADLINE, "count", counted).await?)
     }
 
     async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
 
-use crate::server::{Failure, Server};
+use crate::server::{Failure, Server, Written};
 use crate::told;
 
 /// A command is full at so many bytes. The server takes 16 MiB, and all ends of one long name are up to three.
@@ -14,6 +14,13 @@ const FULL: usize = 8 << 20;
 pub(crate) struct Outcome {
     /// Which updates failed, by their place in the command.
     pub(crate) failed: Vec<Failed>,
+    has_written: bool,
+}
+
+impl Written for Outcome {
+    fn has_written(&self) -> bool {
+        self.has_written
+    }
 }
 
 pub(crate) struct Failed {
@@ -50,7 +57,7 @@ impl Server {
     /// Makes statements as they are needed: a command of them is held at a time.
     async fn run_all(
         &self,
-        names: [&str; 2],
+        names: [&'static str; 2],
         mut statements: impl Iterator<Item = Document> + Send,
         deadline: Duration,
     ) -> Result<Outcome, Failure> {
@@ -58,7 +65,7 @@ impl Server {
         loop {
             let some = next_command(&mut statements)?;
             if some.is_empty() {
-                return Ok(Outcome { failed: all });
+                return Ok(Outcome { has_written: done > all.len(), failed: all });
             }
             let count = some.len();
             for failed in self.run_some(names, some, deadline).await?.failed {
@@ -70,10 +77,11 @@ impl Server {
 
     async fn run_some(
         &self,
-        [name, of]: [&str; 2],
+        [name, of]: [&'static str; 2],
         statements: Vec<Document>,
         deadline: Duration,
     ) -> Result<Outcome, Failure> {
+        let count = statements.len();
         let command = doc! {
             name: "users",
             of: statements,
@@ -81,17 +89,20 @@ impl Server {
             "writeConcern": { "w": "majority", "j": true, "wtimeout": i64::try_from(deadline.as_millis()).unwrap_or(0) },
         };
         let database = self.writes.database.clone();
-        let answer =
-            self.writes.run_within(deadline, async move { database.run_command(command).await }).await?;
-        if let Some(error) = answer.get("writeConcernError").and_then(Bson::as_document) {
-            let Failed { message, .. } = failed(error);
-            return Err(Failure::Unexpected(format!(
-                "the write was not acknowledged by a majority: {message}"
-            )));
-        }
-        let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
-        Ok(Outcome { failed: errors.iter().filter_map(Bson::as_document).map(failed).collect() })
+        let run = async move { outcome(&database.run_command(command).await?, count) };
+        self.writes.run_within(deadline, name, run).await
     }
+}
+
+/// What became of so many statements, by the server's answer.
+fn outcome(answer: &Document, count: usize) -> Result<Outcome, Failure> {
+    if let Some(error) = answer.get("writeConcernError").and_then(Bson::as_document) {
+        let Failed { message, .. } = failed(error);
+        return Err(Failure::Unexpected(format!("the write was not acknowledged by a majority: {message}")));
+    }
+    let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
+    let failed: Vec<_> = errors.iter().filter_map(Bson::as_document).map(failed).collect();
+    Ok(Outcome { has_written: failed.len() < count, failed })
 }
 
 /// The next statements, until they fill a command.

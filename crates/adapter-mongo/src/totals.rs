@@ -396,7 +396,7 @@ impl MongoStore {
         limit: u64,
     ) -> Result<u64, Failure> {
         let database = self.server.database.clone();
-        self.server.run(async move { count(&database, filter, index, limit).await }).await
+        self.server.run("count", async move { count(&database, filter, index, limit).await }).await
     }
 }
 

@@ -232,7 +232,7 @@ impl MongoStore {
         let (users, hint) = (self.server.users.clone(), index.map(|name| Hint::Name(name.to_owned())));
         let found: Option<RawDocumentBuf> = self
             .server
-            .run_within(JOB_DEADLINE, async move {
+            .run_within(JOB_DEADLINE, "aggregate", async move {
                 let counted = users.aggregate(counted).optional(hint, Aggregate::hint);
                 let counted = counted.max_time(JOB_DEADLINE).with_type::<RawDocumentBuf>();
                 counted.await?.try_next().await
@@ -323,7 +323,7 @@ impl MongoStore {
             "roster.first_admin": { "$exists": false },
             "roster.removals": [],
         };
-        self.server.writes.run(async move { users.delete_one(empty).await }).await?;
+        self.server.writes.run("delete", async move { users.delete_one(empty).await }).await?;
         Ok(())
     }
 
@@ -339,7 +339,7 @@ impl MongoStore {
 
     async fn delete_legacy_entry(&self, entry: ObjectId) -> Result<(), Failure> {
         let trash = self.server.writes.database.collection::<Document>("trash");
-        self.server.writes.run(async move { trash.delete_one(doc! { "_id": entry }).await }).await?;
+        self.server.writes.run("delete", async move { trash.delete_one(doc! { "_id": entry }).await }).await?;
         Ok(())
     }
 }

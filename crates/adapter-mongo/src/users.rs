@@ -124,7 +124,7 @@ impl Users for MongoStore {
             let costs = found.iter().filter_map(|found| document::password_hash(found).bcrypt_cost());
             dearest = costs.fold(dearest, u32::max);
         }
-        let meta = self.server.meta.clone();
+        let meta = self.server.writes.meta.clone();
         let raise = async move {
             meta.find_one_and_update(
                 doc! { "_id": "dearest_hash" },
@@ -134,7 +134,7 @@ impl Users for MongoStore {
             .return_document(ReturnDocument::After)
             .await
         };
-        let kept = self.server.run(raise).await?.and_then(|kept| kept.get_i64("cost").ok());
+        let kept = self.server.writes.run("update", raise).await?.and_then(|kept| kept.get_i64("cost").ok());
         Ok(kept.and_then(|kept| u32::try_from(kept).ok()).unwrap_or(dearest))
     }
 
@@ -338,7 +338,7 @@ impl MongoStore {
         let users = self.server.writes.users.clone_with_type::<Document>();
         let insert = async move { users.insert_one(document).await.map(|_| ()) };
         let counted = self.totals.counting(id, 1, insert, |()| true);
-        self.server.writes.run(counted).await
+        self.server.writes.run("insert", counted).await
     }
 
     /// Which of the names a user other than `user` has; of two the email.
@@ -374,6 +374,6 @@ impl MongoStore {
     ) -> Result<Option<mongodb::bson::RawDocumentBuf>, Failure> {
         let (users, update) = (self.server.writes.users.clone(), update.into());
         let write = async move { change(&users, filter, update, projection).await };
-        self.server.writes.run(self.totals.counting(user, by, write, Option::is_some)).await
+        self.server.writes.run("update", self.totals.counting(user, by, write, Option::is_some)).await
     }
 }

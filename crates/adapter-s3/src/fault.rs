@@ -6,6 +6,9 @@ use aws_sdk_s3::primitives::ByteStreamError;
 use roster_domain::ports::Unavailable;
 use roster_domain::values::StoreName;
 
+/// What the log calls such a store.
+pub(crate) const STORE: &str = "image store";
+
 /// What went wrong, in words for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -45,7 +48,7 @@ impl Fault {
     }
 
     pub(crate) fn in_store(self, store: &StoreName) -> Unavailable {
-        Unavailable::new("image store", InStore { store: store.clone(), fault: self })
+        Unavailable::new(STORE, InStore { store: store.clone(), fault: self })
     }
 }
 

@@ -9,6 +9,7 @@ mod fault;
 mod original;
 mod spool_body;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,13 +20,15 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use roster_domain::ports::{ImageStore, Spool, StoredImage, Unavailable};
+use roster_domain::ports::{
+    Access, CallOutcome, ImageStore, Spool, StoreCalls, StoreObserver, StoredImage, Unavailable,
+};
 use roster_domain::values::{ImageFormat, ImageKey, OriginalImage, StoreName, UserId};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 pub use crate::connection::{Connection, Credentials};
-use crate::fault::Fault;
+use crate::fault::{Fault, STORE};
 
 /// How much of an image is held in memory.
 const CHUNK: usize = 64 * 1024;
@@ -41,6 +44,7 @@ pub struct S3Images {
     prefix: String,
     public_url: String,
     name: StoreName,
+    calls: StoreCalls,
 }
 
 impl S3Images {
@@ -49,29 +53,38 @@ impl S3Images {
     #[must_use]
     pub fn new(connection: &Connection, bucket: &str, prefix: &str, public_url: &str) -> Self {
         let place = if prefix.is_empty() { bucket.to_owned() } else { format!("{bucket}/{prefix}") };
+        let name = StoreName::new(&format!("s3://{place}"));
         Self {
             client: connection.client().clone(),
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             public_url: public_url.to_owned(),
-            name: StoreName::new(&format!("s3://{place}")),
+            calls: StoreCalls::of(STORE, name.as_str()),
+            name,
         }
+    }
+
+    /// The same, whose calls are told to that observer from now on, or to nobody.
+    #[must_use]
+    pub fn observed_by(self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
+        Self { calls: self.calls.told_to(observer), ..self }
     }
 
     /// Tries whether the bucket can be read with these keys, by an object that nobody has: the answer that it is not there
     /// needs all that an image needs.
     pub async fn probe(&self) -> Result<(), Unavailable> {
+        self.call("probe", Access::Read, self.look()).await
+    }
+
+    async fn look(&self) -> Result<(), Fault> {
         let key = ImageKey::new(UserId::from_bytes([0; 12]), [0; 16], ImageFormat::Jpeg);
-        match self.get(self.object(&key)).await? {
-            None => Ok(()),
-            Some(_) => Err(self.unavailable(Fault::NotS3)),
-        }
+        self.get(self.object(&key)).await?.map_or(Ok(()), |_| Err(Fault::NotS3))
     }
 
     /// Tries in full, by one more request than [`probe`](Self::probe), whether the bucket is there: some services answer for
-    /// an object in a bucket that is not there as for any object that is not there.
+    /// an object in a bucket that is not there as for any object that is not there. Who asks tells of the answer.
     pub async fn examine(&self) -> Result<(), Unavailable> {
-        self.probe().await?;
+        self.look().await.map_err(|fault| self.unavailable(fault))?;
         let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1);
         match listing.send().await {
             Ok(_) => Ok(()),
@@ -89,18 +102,28 @@ impl S3Images {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
     }
 
-    async fn read(&self, object: String) -> Result<Option<StoredImage>, Unavailable> {
-        let Some(object) = self.get(object).await? else { return Ok(None) };
-        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-        Ok(Some(StoredImage { length, chunks: chunks(self.name.clone(), object.body, length) }))
+    /// Makes a call, and tells of it.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        access: Access,
+        answer: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Unavailable> {
+        tell(&self.calls, operation, access, answer).await.map_err(|fault| self.unavailable(fault))
     }
 
-    async fn get(&self, object: String) -> Result<Option<GetObjectOutput>, Unavailable> {
+    async fn read(&self, operation: &'static str, object: String) -> Result<Option<StoredImage>, Unavailable> {
+        let Some(object) = self.call(operation, Access::Read, self.get(object)).await? else { return Ok(None) };
+        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
+        Ok(Some(StoredImage { length, chunks: chunks(self.calls.clone(), self.name.clone(), object.body, length) }))
+    }
+
+    async fn get(&self, object: String) -> Result<Option<GetObjectOutput>, Fault> {
         let request = self.client.get_object().bucket(&self.bucket).key(object);
         match request.send().await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
-            Err(error) => Err(self.unavailable(Fault::of_sdk("reading", error))),
+            Err(error) => Err(Fault::of_sdk("reading", error)),
         }
     }
 
@@ -126,19 +149,17 @@ impl ImageStore for S3Images {
             .body(ByteStream::new(spool_body::retryable(image)))
             .customize()
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts));
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.unavailable(Fault::of_sdk("storing", error))),
-        }
+        let answer = async { request.send().await.map_err(|error| Fault::of_sdk("storing", error)) };
+        self.call("put", Access::Write, answer).await.map(drop)
     }
 
     async fn open(&self, key: &ImageKey) -> Result<Option<StoredImage>, Unavailable> {
-        self.read(self.object(key)).await
+        self.read("open", self.object(key)).await
     }
 
     async fn open_original(&self, image: &OriginalImage) -> Result<Option<StoredImage>, Unavailable> {
         match original::key_at(image.as_str(), &self.bucket, &self.public_url) {
-            Some(object) => self.read(object).await,
+            Some(object) => self.read("open_original", object).await,
             None => Ok(None),
         }
     }
@@ -152,13 +173,33 @@ impl ImageStore for S3Images {
             .key(self.object(key))
             .customize()
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts));
-        match request.send().await {
-            Ok(_) => Ok(()),
-            // S3 itself says nothing of it, but some that speak like it do.
-            Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
-            Err(error) => Err(self.unavailable(Fault::of_sdk("removing", error))),
-        }
+        let answer = async {
+            match request.send().await {
+                Ok(_) => Ok(()),
+                // S3 itself says nothing of it, but some that speak like it do.
+                Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
+                Err(error) => Err(Fault::of_sdk("removing", error)),
+            }
+        };
+        // Where nothing more can be stored it works.
+        self.call("remove", Access::Read, answer).await
     }
+}
+
+/// Waits for a call to end, and tells of it.
+async fn tell<T>(
+    calls: &StoreCalls,
+    operation: &'static str,
+    access: Access,
+    answer: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let call = calls.begin(operation, access);
+    let answer = answer.await;
+    call.end(match &answer {
+        Ok(_) => CallOutcome::Done(access),
+        Err(fault) => CallOutcome::Failed(fault),
+    });
+    answer
 }
 
 /// Whether an answer says no to the request, and nothing of the bucket.
@@ -189,6 +230,7 @@ impl Waits {
 ///
 /// Without a length it is the transfer's coding that tells an end from a break.
 fn chunks(
+    calls: StoreCalls,
     store: StoreName,
     body: ByteStream,
     length: Option<u64>,
@@ -197,21 +239,20 @@ fn chunks(
     stream::try_unfold(
         (body, Bytes::new(), length, waits),
         move |(mut body, mut arrived, missing, mut waits)| {
-            let (store, mut missing) = (store.clone(), missing);
+            let (calls, store, mut missing) = (calls.clone(), store.clone(), missing);
             async move {
                 while arrived.is_empty() {
-                    let next = waits.wait(body.try_next()).await;
-                    let next = next.map_err(|_| Fault::Stalled).and_then(|read| read.map_err(Fault::Cut));
-                    match next.map_err(|fault| fault.in_store(&store))? {
-                        Some(piece) => {
-                            waits.earn(piece.len());
-                            arrived = piece;
+                    let next = async {
+                        let next = waits.wait(body.try_next()).await.map_err(|_| Fault::Stalled)?;
+                        match (next.map_err(Fault::Cut)?, missing) {
+                            (None, Some(missing @ 1..)) => Err(Fault::TooShort { missing }),
+                            (next, _) => Ok(next),
                         }
-                        None => match missing {
-                            None | Some(0) => return Ok(None),
-                            Some(missing) => return Err(Fault::TooShort { missing }.in_store(&store)),
-                        },
-                    }
+                    };
+                    let next = tell(&calls, "read", Access::Read, next).await;
+                    let Some(piece) = next.map_err(|fault| fault.in_store(&store))? else { return Ok(None) };
+                    waits.earn(piece.len());
+                    arrived = piece;
                 }
                 let piece = arrived.split_to(arrived.len().min(CHUNK));
                 missing = missing.map(|missing| missing.saturating_sub(piece.len() as u64));

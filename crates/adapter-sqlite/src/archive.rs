@@ -18,13 +18,12 @@ pub(crate) const ACCOUNTS: &str = "SELECT
 #[async_trait]
 impl AccountArchive for SqliteStore {
     async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable> {
-        self.readers.page(move |connection| accounts(connection, after, limit)).await
+        self.page("archive_read", move |connection| accounts(connection, after, limit)).await
     }
 
     async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
         let accounts = accounts.to_vec();
-        self.writer
-            .run(move |connection| {
+        self.write("archive_write", move |connection| {
                 for account in &accounts {
                     free_names(connection, account)?;
                 }

@@ -3,6 +3,9 @@ use std::sync::Arc;
 
 use roster_domain::ports::Unavailable;
 
+/// What the log calls this store.
+pub(crate) const STORE: &str = "SQLite";
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Fault {
@@ -36,7 +39,7 @@ impl From<rusqlite::Error> for Fault {
 
 impl From<Fault> for Unavailable {
     fn from(fault: Fault) -> Self {
-        Self::new("SQLite", fault)
+        Self::new(STORE, fault)
     }
 }
 

@@ -36,10 +36,12 @@ pub use migrate::Conflicts;
 pub use open::OpenError;
 pub use source::SqliteSource;
 
+use fault::{Failure, Fault};
 use home::Home;
 use readers::Readers;
-use roster_domain::ports::{Expired, Unavailable};
+use roster_domain::ports::{Access, CallOutcome, Expired, StoreCalls, StoreObserver, Unavailable};
 use roster_domain::values::Timestamp;
+use rusqlite::Connection;
 use writer::Writer;
 
 /// How long a write may wait before it begins, and a page may take.
@@ -55,6 +57,7 @@ pub struct SqliteStore {
     // Before the writer, so that the connection that may write is the last one to close: it folds the log into the file.
     readers: Arc<Readers>,
     writer: Writer,
+    calls: StoreCalls,
 }
 
 impl SqliteStore {
@@ -67,13 +70,63 @@ impl SqliteStore {
         let home = Home::of(connection.path().unwrap_or_default().as_ref()).map_err(unseen)?;
         let readers = Arc::new(Readers::new(path, open::reader, DEADLINE).map_err(unseen)?);
         let writer = Writer::start(connection, home, WRITE_QUEUE, DEADLINE).map_err(OpenError::Thread)?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, calls: StoreCalls::of(fault::STORE, fault::STORE) })
+    }
+
+    /// The same, whose calls are told to that observer from now on, or to nobody.
+    #[must_use]
+    pub fn observed_by(self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
+        Self { calls: self.calls.told_to(observer), ..self }
     }
 
     /// Tries whether the file is where it was and can be read, and whether this program may write to it: none may that is older
     /// than the file. It waits for the disk on a thread of its own, and writes nothing.
     pub async fn probe(&self) -> Result<(), Unavailable> {
-        self.readers.probe().await
+        let call = self.calls.begin("probe", Access::Read);
+        let answer = self.readers.probe().await;
+        call.end(read(&answer));
+        Ok(answer?)
+    }
+
+    /// [`Readers::look_up`], and tells of it.
+    fn look_up<T>(
+        &self,
+        operation: &'static str,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Unavailable> {
+        let call = self.calls.begin(operation, Access::Read);
+        let answer = self.readers.look_up(look);
+        call.end(read(&answer));
+        Ok(answer?)
+    }
+
+    /// [`Readers::page`], and tells of it.
+    async fn page<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        page: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let call = self.calls.begin(operation, Access::Read);
+        let answer = self.readers.page(page).await;
+        call.end(read(&answer));
+        Ok(answer?)
+    }
+
+    /// [`Writer::send`], and tells of it.
+    async fn write<T, E, W>(&self, operation: &'static str, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Unavailable> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+    {
+        let call = self.calls.begin(operation, Access::Write);
+        let answer = self.writer.send(work).await;
+        call.end(match &answer {
+            Ok(Ok(done)) => CallOutcome::Done(Access::written(done.has_written)),
+            Ok(Err(_)) => CallOutcome::Refused,
+            Err(fault) => CallOutcome::Failed(fault),
+        });
+        answer.unwrap_or_else(|fault| Err(E::from(fault.into()))).map(|done| done.value)
     }
 
     /// Looks whether a database that is there could be opened, and leaves it as it is. Answers whether anybody is in it.
@@ -90,6 +143,14 @@ impl SqliteStore {
     /// Those files of a database that is there which others than their owner may read or change.
     pub fn exposed(path: &Path) -> std::io::Result<Vec<PathBuf>> {
         home::exposed(path)
+    }
+}
+
+/// How a call that reads has ended.
+fn read<T>(answer: &Result<T, Fault>) -> CallOutcome<'_> {
+    match answer {
+        Ok(_) => CallOutcome::Done(Access::Read),
+        Err(fault) => CallOutcome::Failed(fault),
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use roster_domain::ports::Unavailable;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
@@ -62,15 +61,15 @@ impl Readers {
     pub(crate) fn look_up<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Unavailable> {
-        self.on_connection(|connection| read(connection)).map_err(Unavailable::from)
+    ) -> Result<T, Fault> {
+        self.on_connection(|connection| read(connection))
     }
 
     /// Reads something longer from one snapshot, on a thread for such, within the deadline.
     pub(crate) async fn page<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, Fault> {
         let end = now() + self.deadline;
         let this = Arc::clone(self);
         self.on_thread(&self.pages, move || {
@@ -87,7 +86,7 @@ impl Readers {
     }
 
     /// Tries whether the file is where it was and can be read, and is of no newer program, on a thread for that.
-    pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Unavailable> {
+    pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Fault> {
         let this = Arc::clone(self);
         self.on_thread(&self.probes, move || {
             this.home.check()?;
@@ -105,7 +104,7 @@ impl Readers {
         &self,
         threads: &Arc<Semaphore>,
         read: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, Fault> {
         let reading = async {
             let permit = Arc::clone(threads).acquire_owned().await.map_err(|_| Fault::Closing)?;
             let reading = tokio::task::spawn_blocking(move || {
@@ -119,7 +118,7 @@ impl Readers {
             }
         };
         let answer = tokio::time::timeout(self.deadline + GRACE, reading).await;
-        Ok(answer.unwrap_or(Err(Fault::TimedOut))?)
+        answer.unwrap_or(Err(Fault::TimedOut))
     }
 
     /// A connection that failed is not used again; opening another is cheap.

@@ -28,8 +28,7 @@ impl ImageRemovals for SqliteStore {
         change: &Change,
     ) -> Result<(), Unavailable> {
         let (image, request) = (image.clone(), change.request.id);
-        self.writer
-            .run(move |connection| {
+        self.write("removal_reserve", move |connection| {
                 // One that is being removed stays so: its image may be gone already.
                 execute(
                     connection,
@@ -57,14 +56,13 @@ impl ImageRemovals for SqliteStore {
         limit: usize,
     ) -> Result<Vec<PendingRemoval>, Unavailable> {
         let store = store.clone();
-        self.writer
-            .run(move |connection| Ok(begin_due(connection, &store, now, after.as_ref(), limit)?))
+        self.write("removals_due", move |connection| Ok(begin_due(connection, &store, now, after.as_ref(), limit)?))
             .await
     }
 
     async fn stores(&self) -> Result<Vec<StoreName>, Unavailable> {
-        self.readers
-            .page(|connection| {
+        self
+            .page("removal_stores", |connection| {
                 all(connection, STORES, [], |row| Ok(StoreName::new(row.get_ref(0)?.as_str()?)))
             })
             .await
@@ -72,8 +70,7 @@ impl ImageRemovals for SqliteStore {
 
     async fn done(&self, removal: &PendingRemoval) -> Result<(), Unavailable> {
         let image = removal.image.clone();
-        self.writer
-            .run(move |connection| {
+        self.write("removal_done", move |connection| {
                 execute(
                     connection,
                     "DELETE FROM image_removals WHERE store = ?1 AND key = ?2",

@@ -102,7 +102,7 @@ impl SqliteSource {
             // Before the answer, whose failure may come of it.
             found.check()?;
         }
-        answer
+        Ok(answer?)
     }
 }
 

@@ -48,8 +48,7 @@ fn in_doubt(users: Vec<UserId>, unavailable: Unavailable) -> Interrupted {
 impl Trash for SqliteStore {
     async fn put(&self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
         let (entry, change) = (entry.clone(), *change);
-        self.writer
-            .run(move |connection| {
+        self.write("trash_put", move |connection| {
                 if put_there(connection, user, entry.entry, &entry.reason, &change)? {
                     Ok(())
                 } else if is_known(connection, user)? {
@@ -68,8 +67,7 @@ impl Trash for SqliteStore {
         change: &Change,
     ) -> Result<Vec<UserId>, Interrupted> {
         let (batch, reason, change) = (users.to_vec(), reason.clone(), *change);
-        self.writer
-            .run(move |connection| {
+        self.write("trash_put_many", move |connection| {
                 let mut put = Vec::with_capacity(batch.len());
                 for (user, entry) in batch {
                     if put_there(connection, user, entry, &reason, &change)? {
@@ -83,12 +81,11 @@ impl Trash for SqliteStore {
     }
 
     async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
-        self.readers.page(move |connection| ENTRIES.page(connection, page, None, |row| entry(row, 0))).await
+        self.page("trash_list", move |connection| ENTRIES.page(connection, page, None, |row| entry(row, 0))).await
     }
 
     async fn restore(&self, user: UserId, _change: &Change) -> Result<User, RestoreError> {
-        self.writer
-            .run(move |connection| {
+        self.write("trash_restore", move |connection| {
                 let taken = execute(connection, "DELETE FROM trash WHERE user_id = ?1", [user.as_bytes()])?;
                 match live_user(connection, user)? {
                     Some(user) if taken > 0 => Ok(user),
@@ -101,8 +98,7 @@ impl Trash for SqliteStore {
 
     async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError> {
         let change = *change;
-        self.writer
-            .run(move |connection| {
+        self.write("trash_purge", move |connection| {
                 if remove(connection, user, &change)? {
                     Ok(())
                 } else {
@@ -113,7 +109,7 @@ impl Trash for SqliteStore {
     }
 
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
-        self.readers.page(move |connection| count_expired(connection, COUNT_EXPIRED, cutoff, now)).await
+        self.page("trash_expired", move |connection| count_expired(connection, COUNT_EXPIRED, cutoff, now)).await
     }
 
     async fn purge_expired(
@@ -127,8 +123,7 @@ impl Trash for SqliteStore {
         loop {
             // Before the write, which may end without an answer: then they are whom it concerns.
             let expired = self
-                .readers
-                .page(move |connection| {
+                .page("trash_expired_next", move |connection| {
                     all(connection, EXPIRED, (cutoff, limit, now), |row| rows::user_id(row, 0))
                 })
                 .await
@@ -137,9 +132,7 @@ impl Trash for SqliteStore {
                 return Ok(expired);
             }
             let batch = expired.clone();
-            let purged: Vec<UserId> = self
-                .writer
-                .run(move |connection| {
+            let purged: Vec<UserId> = self.write("trash_purge_expired", move |connection| {
                     let mut purged = Vec::with_capacity(batch.len());
                     for user in batch {
                         if exists(connection, STILL_EXPIRED, (user.as_bytes(), cutoff, now))? {

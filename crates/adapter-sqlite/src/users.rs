@@ -41,13 +41,12 @@ const HAS_HAD_ADMIN: &str = "SELECT had_admin FROM summary";
 impl Users for SqliteStore {
     async fn create(&self, user: &NewUser, change: &Change) -> Result<(), CreateError> {
         let (user, change) = (user.clone(), *change);
-        self.writer.run(move |connection| write::insert(connection, &user, &change)).await
+        self.write("create", move |connection| write::insert(connection, &user, &change)).await
     }
 
     async fn create_first_admin(&self, user: &NewUser, change: &Change) -> Result<(), CreateError> {
         let (user, change) = (user.clone(), *change);
-        self.writer
-            .run(move |connection| {
+        self.write("create_first_admin", move |connection| {
                 if had_admin(connection)? {
                     return Err(Failure::Refused(CreateError::AdminExists));
                 }
@@ -57,11 +56,11 @@ impl Users for SqliteStore {
     }
 
     async fn has_had_admin(&self) -> Result<bool, Unavailable> {
-        self.readers.look_up(had_admin)
+        self.look_up("has_had_admin", had_admin)
     }
 
     async fn free_usernames(&self, candidates: &[Username]) -> Result<Vec<Username>, Unavailable> {
-        self.readers.look_up(|connection| {
+        self.look_up("free_usernames", |connection| {
             let mut free = Vec::with_capacity(candidates.len());
             for candidate in candidates {
                 if !exists(connection, USERNAME_TAKEN, [candidate.key()])? {
@@ -73,7 +72,7 @@ impl Users for SqliteStore {
     }
 
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, Unavailable> {
-        self.readers.look_up(|connection| {
+        self.look_up("credentials", |connection| {
             first(connection, CREDENTIALS, [email.key()], |row| {
                 Ok(Credentials {
                     user_id: rows::user_id(row, 0)?,
@@ -87,16 +86,16 @@ impl Users for SqliteStore {
 
     async fn open_session(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable> {
         let (open, change) = (open.clone(), *change);
-        self.writer.run(move |connection| Ok(write::start_session(connection, &open, &change)?)).await
+        self.write("open_session", move |connection| Ok(write::start_session(connection, &open, &change)?)).await
     }
 
     async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable> {
-        self.writer.run(move |connection| Ok(write::remember_cost(connection, cost)?)).await
+        self.write("dearest_hash", move |connection| Ok(write::remember_cost(connection, cost)?)).await
     }
 
     async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {
         let (failed, at) = (*failed, change.at);
-        self.writer.run(move |connection| Ok(write::count_failed_log_in(connection, failed, at)?)).await
+        self.write("log_in_failed", move |connection| Ok(write::count_failed_log_in(connection, failed, at)?)).await
     }
 
     async fn session(
@@ -105,7 +104,7 @@ impl Users for SqliteStore {
         session: Option<SessionId>,
     ) -> Result<Option<SessionState>, Unavailable> {
         let session = session.as_ref().map(SessionId::as_bytes);
-        self.readers.look_up(|connection| {
+        self.look_up("session", |connection| {
             first(connection, SESSION, (user.as_bytes(), session), |row| {
                 Ok(SessionState {
                     epoch: rows::epoch(row, 0)?,
@@ -117,7 +116,7 @@ impl Users for SqliteStore {
 
     async fn caller(&self, caller: Caller, named: Option<UserId>) -> Result<CallerAnswer, Unavailable> {
         let named = named.filter(|id| *id != caller.user_id);
-        self.readers.look_up(|connection| match named {
+        self.look_up("caller", |connection| match named {
             None => read_caller(connection, caller),
             Some(named) => {
                 let snapshot = connection.unchecked_transaction()?;
@@ -130,22 +129,22 @@ impl Users for SqliteStore {
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>, Unavailable> {
         let query = query.clone();
-        self.readers.page(move |connection| list::users(connection, &query)).await
+        self.page("list", move |connection| list::users(connection, &query)).await
     }
 
     async fn edit(&self, user: UserId, edit: &Edit, change: &Change) -> Result<User, EditError> {
         let (edit, change) = (edit.clone(), *change);
-        self.writer.run(move |connection| write::update(connection, user, &edit, &change)).await
+        self.write("edit", move |connection| write::update(connection, user, &edit, &change)).await
     }
 
     async fn set_image(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
         let (image, change) = (image.clone(), *change);
-        self.writer.run(move |connection| write::replace_image(connection, user, &image, &change)).await
+        self.write("set_image", move |connection| write::replace_image(connection, user, &image, &change)).await
     }
 
     async fn remove_image(&self, user: UserId, change: &Change) -> Result<(), RemoveImageError> {
         let change = *change;
-        self.writer.run(move |connection| write::take_image(connection, user, &change)).await
+        self.write("remove_image", move |connection| write::take_image(connection, user, &change)).await
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use roster_domain::Chain;
-use roster_domain::ports::Unavailable;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -46,16 +45,7 @@ impl Writer {
 
     /// Runs `work` on the writer's thread, as one change: what it refuses or fails at has changed nothing. The answer
     /// comes when the change is durable.
-    pub(crate) async fn run<T, E, W>(&self, work: W) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Unavailable> + Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
-    {
-        self.send(work).await.unwrap_or_else(|fault| Err(E::from(fault.into())))
-    }
-
-    async fn send<T, E, W>(&self, work: W) -> Result<Result<T, E>, Fault>
+    pub(crate) async fn send<T, E, W>(&self, work: W) -> Result<Result<Done<T>, E>, Fault>
     where
         T: Send + 'static,
         E: Send + 'static,
@@ -75,6 +65,13 @@ impl Writer {
             Err(_) => Err(Fault::TimedOut),
         }
     }
+}
+
+/// What was done.
+pub(crate) struct Done<T> {
+    pub(crate) value: T,
+    /// Whether anything was to be written: from a disk that is full what changes nothing goes well, too.
+    pub(crate) has_written: bool,
 }
 
 impl Drop for Writer {
@@ -110,8 +107,8 @@ enum Verdict {
 struct Task<T, E, W> {
     begin_by: Instant,
     work: Option<W>,
-    outcome: Option<Result<T, E>>,
-    answer: oneshot::Sender<Result<Result<T, E>, Fault>>,
+    outcome: Option<Result<Done<T>, E>>,
+    answer: oneshot::Sender<Result<Result<Done<T>, E>, Fault>>,
 }
 
 impl<T, E, W> Job for Task<T, E, W>
@@ -126,10 +123,12 @@ where
 
     fn run(&mut self, connection: &Connection) -> Verdict {
         let Some(work) = self.work.take() else { return Verdict::Failed(Fault::Closing) };
+        let before = connection.total_changes();
         // The savepoint is rolled back where it unwinds, so nobody sees what it left half done.
         match catch_unwind(AssertUnwindSafe(|| work(connection))) {
             Ok(Ok(value)) => {
-                self.outcome = Some(Ok(value));
+                let has_written = connection.total_changes() != before;
+                self.outcome = Some(Ok(Done { value, has_written }));
                 Verdict::Done
             }
             Ok(Err(Failure::Refused(refusal))) => {

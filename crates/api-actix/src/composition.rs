@@ -16,7 +16,7 @@ use roster_adapter_mongo::{ConnectError, MongoSource, MongoStore, SWEEP_INTERVAL
 use roster_adapter_s3::{Connection, Credentials, S3Images};
 use roster_adapter_sqlite::{SqliteSource, SqliteStore};
 use roster_domain::ports::{
-    AccountArchive, AccountSource, Clock, Expired, Ids, ImageRemovals, ImageStore, Trash, Unavailable, Users,
+    AccountArchive, AccountSource, Clock, Expired, Ids, ImageRemovals, ImageStore, StoreObserver, Trash, Unavailable, Users,
 };
 use roster_domain::values::StoreName;
 use roster_domain::{Chain, Ports, Roster, Rules};
@@ -27,13 +27,15 @@ use crate::jobs::Upkeep;
 use crate::outages::Outages;
 use crate::readiness::Probe;
 use crate::secret_key::{self, SecretKeyError};
-use crate::stores::{database_name, observed};
 use crate::system::{RandomIds, SystemClock};
 use roster_settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
 
 /// How long a MongoDB may take to be there at the start, and how long to wait between two tries.
 const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Whom the stores tell of their calls, if anybody.
+type Observer = Option<Arc<dyn StoreObserver>>;
 
 /// The use cases, and what else the server needs of what stands behind them.
 pub(crate) struct Composition {
@@ -48,7 +50,7 @@ pub(crate) struct Composition {
     pub(crate) probe: BoxFuture<'static, ()>,
     /// Every store that requests need.
     pub(crate) probes: Vec<Probe>,
-    /// What the calls of the stores tell of them.
+    /// What the stores tell of their calls.
     pub(crate) outages: Arc<Outages>,
 }
 
@@ -111,10 +113,13 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
     refuse_lost(settings)?;
-    let database = open_database(&settings.database, &settings.database_name, &clock, &ids).await?;
+    let outages = Arc::new(Outages::new(settings.metrics.is_some()));
+    let observer = Some(Arc::clone(&outages) as _);
+    let (database, name) = (&settings.database, &settings.database_name);
+    let database = open_database(database, name, &clock, &ids, observer.clone()).await?;
     let Store { users, trash, removals, mongodb, probe, .. } = database;
     let upkeep = mongodb.map(|store| upkeep_of(store, settings.mongodb_compare_every));
-    let images = ImageStores::open(&settings.images).await.map_err(CompositionError::Images)?;
+    let images = ImageStores::open(&settings.images, observer).await.map_err(CompositionError::Images)?;
     // After the database, whose folder is there by now.
     let (secret_key, secret_key_file) = match &settings.secret_key {
         SecretKey::Given(key) => (key.clone(), None),
@@ -146,8 +151,6 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         clock,
         ids: Arc::clone(&ids),
     };
-    let outages = Arc::new(Outages::default());
-    let ports = observed(ports, &outages, settings.metrics.is_some());
     let rules = Rules {
         admin_sign_up: settings.admin_sign_up,
         trash_retention: settings.trash_retention,
@@ -194,18 +197,20 @@ fn images_that_remain(settings: &Settings) -> Result<Option<PathBuf>, Compositio
     }
 }
 
-/// Opens a database alone, as the service does.
+/// Opens a database alone, as the service does. Its calls are told to that observer.
 pub(crate) async fn open_database(
     database: &Database,
     name: &str,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
+    observer: Observer,
 ) -> Result<Store, CompositionError> {
     Ok(match database {
         Database::Sqlite(file) => {
-            let store = Arc::new(SqliteStore::open(file).map_err(CompositionError::Sqlite)?);
+            let store = SqliteStore::open(file).map_err(CompositionError::Sqlite)?;
+            let store = Arc::new(store.observed_by(observer));
             let probed = Arc::clone(&store);
-            let probe = Probe::new("SQLite", database_name(), move || {
+            let probe = Probe::new(move || {
                 let store = Arc::clone(&probed);
                 async move { store.probe().await }
             });
@@ -213,9 +218,9 @@ pub(crate) async fn open_database(
         }
         Database::MongoDb(url) => {
             let store = connect(url, name, clock, ids).await.map_err(CompositionError::MongoDb)?;
-            let store = Arc::new(store);
+            let store = Arc::new(store.observed_by(observer));
             let probed = Arc::clone(&store);
-            let probe = Probe::new("MongoDB", database_name(), move || {
+            let probe = Probe::new(move || {
                 let store = Arc::clone(&probed);
                 async move { store.probe().await }
             });
@@ -226,7 +231,7 @@ pub(crate) async fn open_database(
 
 /// Opens the place for images that `IMAGES_URL` would name alone.
 pub(crate) async fn open_images(images: &Images) -> Result<Arc<dyn ImageStore>, CompositionError> {
-    Ok(ImageStores::open(images).await.map_err(CompositionError::Images)?.default)
+    Ok(ImageStores::open(images, None).await.map_err(CompositionError::Images)?.default)
 }
 
 /// How long a server may take to be there.
@@ -338,7 +343,7 @@ pub(crate) fn examine_folder(folder: &Path) -> Result<(), CompositionError> {
 
 /// Tries a bucket.
 pub(crate) async fn examine_bucket(s3: &S3Settings, bucket: &Bucket) -> Result<(), Unavailable> {
-    OpenBucket::new(&connect_to_s3(s3).await, s3, bucket).store.examine().await
+    OpenBucket::new(&connect_to_s3(s3).await, s3, bucket, None).store.examine().await
 }
 
 /// Where images are stored.
@@ -356,24 +361,24 @@ struct OpenBucket {
 }
 
 impl ImageStores {
-    async fn open(images: &Images) -> Result<Self, roster_adapter_fs::OpenError> {
+    async fn open(images: &Images, observer: Observer) -> Result<Self, roster_adapter_fs::OpenError> {
         match images {
             Images::Folder { folder, s3 } => {
-                let folder = FolderImages::open(folder)?;
+                let folder = FolderImages::open(folder)?.observed_by(observer.clone());
                 let (default, folder) = (Arc::new(folder.clone()), Some(folder));
                 let Some(s3) = s3 else { return Ok(Self { default, s3: None, folder, buckets: Vec::new() }) };
-                let uploads = OpenBucket::new(&connect_to_s3(s3).await, s3, &s3.uploads);
+                let uploads = OpenBucket::new(&connect_to_s3(s3).await, s3, &s3.uploads, observer);
                 Ok(Self { default, s3: Some(uploads.store()), folder, buckets: vec![uploads] })
             }
             Images::S3 { bucket, s3 } => {
                 let connection = connect_to_s3(s3).await;
-                let default = OpenBucket::new(&connection, s3, bucket);
+                let default = OpenBucket::new(&connection, s3, bucket, observer.clone());
                 if *bucket == s3.uploads {
                     let store = default.store();
                     let buckets = vec![default];
                     return Ok(Self { default: Arc::clone(&store), s3: Some(store), folder: None, buckets });
                 }
-                let uploads = OpenBucket::new(&connection, s3, &s3.uploads);
+                let uploads = OpenBucket::new(&connection, s3, &s3.uploads, observer);
                 let (default_store, s3) = (default.store(), Some(uploads.store()));
                 Ok(Self { default: default_store, s3, folder: None, buckets: vec![default, uploads] })
             }
@@ -386,14 +391,14 @@ impl ImageStores {
 
     fn probes(&self) -> Vec<Probe> {
         let folder = self.folder.clone().map(|folder| {
-            Probe::new("image folder", folder.name(), move || {
+            Probe::new(move || {
                 let folder = folder.clone();
                 async move { folder.probe().await }
             })
         });
         let buckets = self.buckets.iter().map(|bucket| {
             let store = Arc::clone(&bucket.store);
-            Probe::new("image store", bucket.store.name(), move || {
+            Probe::new(move || {
                 let store = Arc::clone(&store);
                 async move { store.probe().await }
             })
@@ -403,9 +408,10 @@ impl ImageStores {
 }
 
 impl OpenBucket {
-    fn new(connection: &Connection, s3: &S3Settings, bucket: &Bucket) -> Self {
+    fn new(connection: &Connection, s3: &S3Settings, bucket: &Bucket, observer: Observer) -> Self {
         let public_url = s3.public_url(bucket);
-        let store = Arc::new(S3Images::new(connection, &bucket.name, &bucket.prefix, &public_url));
+        let store = S3Images::new(connection, &bucket.name, &bucket.prefix, &public_url);
+        let store = Arc::new(store.observed_by(observer));
         Self { store, address: s3.address(bucket) }
     }
 

@@ -7,8 +7,7 @@
 //! - `jobs`: what is done beside the requests.
 //! - `metrics`: what is counted, where somebody wants to know.
 //! - `readiness`: whether the stores are well.
-//! - `stores`: ports that tell how their calls went.
-//! - `outages`: what is logged once and not each time.
+//! - `outages`: what is made of the calls that stores tell of: metrics, and what is logged once and not each time.
 
 mod announce;
 pub mod commands;
@@ -23,7 +22,6 @@ mod outages;
 mod readiness;
 mod secret_key;
 pub mod server;
-mod stores;
 mod system;
 
 use roster_domain::values::Username;

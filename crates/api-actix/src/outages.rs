@@ -1,172 +1,145 @@
-//! Reports outages once, when they start and when they are over, not per request.
+//! Tells of the stores: counts their calls, and reports an outage once, when it starts and when it is over, not per call.
 //!
-//! That it is over is said by what failed, never by other requests: a database is not well because images are, nor a full
-//! disk because it can be read. While nothing is wrong, all this costs a look at one flag.
+//! That it is over is said by the store that failed, never by another, and not by what is read where writes fail. While nothing
+//! is wrong, all this costs a look at one flag.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use roster_domain::ports::Unavailable;
-use roster_domain::values::StoreName;
+use metrics::{counter, histogram};
+use roster_domain::Chain;
+use roster_domain::ports::{Access, CallOutcome, StoreCall, StoreObserver};
 use tokio::time::Instant;
 
 /// How long nothing may have failed before anything can say that it is over: what fails now and then is still out of order.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// After how long without a failure the next is told as if it were the first, where nothing has said that it is over.
-const FORGOTTEN: Duration = Duration::from_hours(1);
+pub(crate) const FORGOTTEN: Duration = Duration::from_hours(1);
 
 /// How many of the things that are never over by themselves are told apart within that time.
-const MOST_REFUSED: usize = 1_000;
+const MOST_TOLD: usize = 1_000;
 
-/// What is asked of a store. What can be written can be read, too; not the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Access {
-    Read,
-    Write,
-}
-
-/// What went wrong, and has to go well before it is over.
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    Call(StoreName, Access),
-    /// An answer of the endpoint with this path, where no store can tell.
-    Answer(&'static str),
-}
-
-impl Wanted {
-    /// Whether this is it: a call of that store which went well.
-    fn is_call(&self, store: &StoreName, access: Access) -> bool {
-        matches!(self, Self::Call(of, failed) if of == store && *failed <= access)
-    }
-}
-
-/// What goes on now, by what fails: a store's name, say.
+/// What goes on now, and what was told of requests.
 #[derive(Debug, Default)]
 pub(crate) struct Outages {
+    counts: bool,
     /// Whether there is any: that is asked at each success.
     any: AtomicBool,
-    by_cause: Mutex<HashMap<&'static str, Outage>>,
-    /// When requests last met with what is never over by itself.
-    refused: Mutex<HashMap<(&'static str, String), Instant>>,
+    by_store: Mutex<HashMap<Arc<str>, Outage>>,
+    /// When requests last met with what no store tells of.
+    told: Mutex<HashMap<(&'static str, String), Instant>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Outage {
+    kind: &'static str,
     since: Instant,
     last: Instant,
-    wanted: Vec<Wanted>,
+    /// The most that failed: it has to go well before this is over.
+    access: Access,
     failures: u64,
-    /// When the last request failed of it. None has where only a job did, which tells of itself.
-    last_request: Option<Instant>,
 }
 
-/// One that is over.
-#[derive(Debug, PartialEq, Eq)]
-struct Over {
-    cause: &'static str,
-    failures: u64,
-    /// From the first failure until it was known that it is over.
-    lasted: Duration,
+impl StoreObserver for Outages {
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+
+    fn ended(&self, call: &StoreCall<'_>, outcome: CallOutcome<'_>) {
+        let outcome = match outcome {
+            CallOutcome::Done(shown) => {
+                self.went_well(call.store, shown);
+                "ok"
+            }
+            CallOutcome::Refused => {
+                self.went_well(call.store, Access::Read);
+                "refused"
+            }
+            CallOutcome::Failed(error) => {
+                if self.failed(call) {
+                    let (cause, store, operation) = (call.kind, &**call.store, call.operation);
+                    let error = Chain(error);
+                    tracing::error!(event = "outage begins", cause, store, operation, %error, "{store} is out of order");
+                }
+                "unavailable"
+            }
+            CallOutcome::Abandoned => "abandoned",
+        };
+        if self.counts {
+            let (store, operation) = (Arc::clone(call.store), call.operation);
+            counter!("roster_store_calls_total", "store" => Arc::clone(&store), "operation" => operation, "outcome" => outcome)
+                .increment(1);
+            histogram!("roster_store_call_duration_seconds", "store" => store, "operation" => operation)
+                .record(self.now().saturating_duration_since(call.began));
+        }
+    }
 }
 
 impl Outages {
-    /// A call of this store failed. Who asked for it tells of that, if anybody does: see [`failed`](Self::failed).
-    pub(crate) fn call_failed(&self, store: &StoreName, access: Access, error: &Unavailable) {
-        let mut by_cause = lock(&self.by_cause);
-        let (outage, call) = (self.begun(&mut by_cause, error.store), Wanted::Call(store.clone(), access));
-        if !outage.wanted.contains(&call) {
-            outage.wanted.push(call);
-        }
+    /// None yet. Calls are counted where somebody wants to know.
+    pub(crate) fn new(counts: bool) -> Self {
+        Self { counts, ..Self::default() }
     }
 
-    /// A request to the endpoint with this path failed. Whether that is to be told, being the first of an outage.
-    pub(crate) fn failed(&self, cause: &'static str, endpoint: &'static str) -> bool {
-        let mut by_cause = lock(&self.by_cause);
-        let outage = self.begun(&mut by_cause, cause);
-        if !outage.wanted.iter().any(|wanted| matches!(wanted, Wanted::Call(..))) {
-            // The last one stands for all: some are seldom asked.
-            outage.wanted = vec![Wanted::Answer(endpoint)];
-        }
-        outage.failures += 1;
-        is_news(outage.last_request.replace(Instant::now()))
+    /// Whether a request's failure is to be told with the request: no store has told of it, and no request in the last hour.
+    pub(crate) fn is_untold(&self, cause: &'static str, error: &impl Display) -> bool {
+        let goes_on = self.any.load(Ordering::Relaxed)
+            && lock(&self.by_store).values().any(|outage| outage.kind == cause);
+        !goes_on && self.is_news(cause, error.to_string(), FORGOTTEN)
     }
 
-    /// A request met with what stays until somebody changes it, as this text tells in detail. Whether that is to be told.
-    pub(crate) fn refused(&self, cause: &'static str, detail: String) -> bool {
-        let mut refused = lock(&self.refused);
-        if refused.len() >= MOST_REFUSED {
-            refused.retain(|_, last| last.elapsed() < FORGOTTEN);
+    /// A request met with what stays until somebody changes it, as this text tells in detail. Whether that is to be told: none
+    /// did for so long, which is an hour at most.
+    pub(crate) fn is_news(&self, cause: &'static str, detail: String, pause: Duration) -> bool {
+        let mut told = lock(&self.told);
+        if told.len() >= MOST_TOLD {
+            told.retain(|_, last| last.elapsed() < FORGOTTEN);
         }
-        let known = (cause, detail);
-        if refused.len() >= MOST_REFUSED && !refused.contains_key(&known) {
+        let what = (cause, detail);
+        if told.len() >= MOST_TOLD && !told.contains_key(&what) {
             return false;
         }
-        is_news(refused.insert(known, Instant::now()))
+        told.insert(what, Instant::now()).is_none_or(|before| before.elapsed() >= pause)
     }
 
-    /// A call of this store went well.
-    pub(crate) fn call_succeeded(&self, store: &StoreName, access: Access) {
-        self.went_well(|wanted| wanted.is_call(store, access));
-    }
-
-    /// A request to the endpoint with this path was answered.
-    pub(crate) fn answered(&self, endpoint: &'static str) {
-        self.went_well(|wanted| *wanted == Wanted::Answer(endpoint));
-    }
-
-    fn went_well(&self, what: impl Fn(&Wanted) -> bool) {
-        if !self.any.load(Ordering::Relaxed) {
-            return;
-        }
-        for Over { cause, failures, lasted } in self.over_by(what) {
-            let seconds = lasted.as_secs();
-            tracing::info!(event = "outage over", cause, failures, seconds, "requests are answered again");
-        }
-    }
-
-    /// What was told and is over by something that went well.
-    fn over_by(&self, what: impl Fn(&Wanted) -> bool) -> Vec<Over> {
-        let mut by_cause = lock(&self.by_cause);
-        let over = by_cause.extract_if(|_, outage| {
-            if outage.last.elapsed() >= QUIET {
-                outage.wanted.retain(|wanted| !what(wanted));
-            }
-            outage.wanted.is_empty()
-        });
-        let told = over.filter(|(_, outage)| outage.failures > 0);
-        let told = told
-            .map(|(cause, Outage { since, failures, .. })| Over { cause, failures, lasted: since.elapsed() })
-            .collect();
-        self.any.store(!by_cause.is_empty(), Ordering::Relaxed);
-        told
-    }
-
-    /// What goes on by that cause, now if not before.
-    fn begun<'a>(
-        &self,
-        by_cause: &'a mut HashMap<&'static str, Outage>,
-        cause: &'static str,
-    ) -> &'a mut Outage {
+    /// A call failed. Whether an outage begins by that.
+    fn failed(&self, call: &StoreCall<'_>) -> bool {
+        let (mut by_store, now) = (lock(&self.by_store), Instant::now());
         self.any.store(true, Ordering::Relaxed);
-        let now = Instant::now();
-        let outage = by_cause.entry(cause).or_insert_with(|| Outage {
-            since: now,
-            last: now,
-            wanted: Vec::new(),
-            failures: 0,
-            last_request: None,
-        });
+        let begins = Outage { kind: call.kind, since: now, last: now, access: call.access, failures: 0 };
+        let outage = by_store.entry(Arc::clone(call.store)).or_insert(begins);
+        if outage.last.elapsed() >= FORGOTTEN {
+            *outage = begins;
+        }
         outage.last = now;
-        outage
+        outage.access = outage.access.max(call.access);
+        outage.failures += 1;
+        outage.failures == 1
     }
-}
 
-/// Whether a failure is to be told, given when the one before it was.
-fn is_news(before: Option<Instant>) -> bool {
-    before.is_none_or(|before| before.elapsed() >= FORGOTTEN)
+    fn went_well(&self, store: &Arc<str>, shown: Access) {
+        if let Some(Outage { kind: cause, since, failures, .. }) = self.over_by(store, shown) {
+            let (store, seconds) = (&**store, since.elapsed().as_secs());
+            tracing::info!(event = "outage over", cause, store, failures, seconds, "{store} answers again");
+        }
+    }
+
+    /// The outage that is over by a call which went well.
+    fn over_by(&self, store: &Arc<str>, shown: Access) -> Option<Outage> {
+        if !self.any.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut by_store = lock(&self.by_store);
+        let is_over = |outage: &Outage| outage.access <= shown && outage.last.elapsed() >= QUIET;
+        let over = by_store.get(store).copied().filter(is_over)?;
+        by_store.remove(store);
+        self.any.store(!by_store.is_empty(), Ordering::Relaxed);
+        Some(over)
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -179,43 +152,33 @@ mod tests {
 
     use super::*;
 
-    const EDIT: &str = "/edit";
-
-    fn store(name: &str) -> StoreName {
-        StoreName::new(name)
+    /// A call of this store that fails. Whether it is told.
+    fn fails(outages: &Outages, store: &str, access: Access) -> bool {
+        let began = outages.now();
+        outages.failed(&StoreCall { kind: "disk", store: &store.into(), operation: "edit", access, began })
     }
 
-    /// A request that fails of a call of this store. Whether it is told.
-    fn fails(outages: &Outages, name: &str, access: Access) -> bool {
-        outages.call_failed(&store(name), access, &Unavailable::new("disk", "it is away"));
-        outages.failed("disk", EDIT)
-    }
-
-    /// What is over by a call of this store.
-    fn works(outages: &Outages, name: &str, access: Access) -> Vec<Over> {
-        outages.over_by(|wanted| wanted.is_call(&store(name), access))
-    }
-
-    fn over(failures: u64, lasted: Duration) -> [Over; 1] {
-        [Over { cause: "disk", failures, lasted }]
+    /// What is over by a call of this store: how many failures it had, and how long it lasted.
+    fn works(outages: &Outages, store: &str, access: Access) -> Option<(u64, Duration)> {
+        outages.over_by(&store.into(), access).map(|outage| (outage.failures, outage.since.elapsed()))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_failure_alone_is_told() {
+    async fn the_first_failure_of_a_store_alone_is_told() {
         let outages = Outages::default();
         assert!(fails(&outages, "a", Access::Read));
         assert!(!fails(&outages, "a", Access::Read));
         assert!(!fails(&outages, "a", Access::Write));
-        assert!(outages.failed("load", EDIT));
+        assert!(fails(&outages, "b", Access::Write));
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_over_once_what_failed_goes_well_and_lasts_until_then_though_it_failed_once() {
         let outages = Outages::default();
-        assert_eq!(works(&outages, "a", Access::Write), []);
+        assert_eq!(works(&outages, "a", Access::Write), None);
         fails(&outages, "a", Access::Read);
         advance(QUIET).await;
-        assert_eq!(works(&outages, "a", Access::Read), over(1, QUIET));
+        assert_eq!(works(&outages, "a", Access::Read), Some((1, QUIET)));
         assert!(!outages.any.load(Ordering::Relaxed));
         assert!(fails(&outages, "a", Access::Read));
     }
@@ -226,58 +189,41 @@ mod tests {
         for round in 0..10 {
             assert_eq!(fails(&outages, "a", Access::Read), round == 0);
             advance(QUIET / 2).await;
-            assert_eq!(works(&outages, "a", Access::Write), []);
+            assert_eq!(works(&outages, "a", Access::Write), None);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_other_store_ends_it_nor_an_answer_that_needed_none() {
-        let outages = Outages::default();
-        fails(&outages, "a", Access::Read);
-        advance(QUIET * 100).await;
-        assert_eq!(works(&outages, "b", Access::Write), []);
-        assert_eq!(outages.over_by(|wanted| *wanted == Wanted::Answer(EDIT)), []);
-        assert!(!fails(&outages, "a", Access::Read));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn two_stores_of_one_name_have_to_be_well_both() {
+    async fn no_other_store_ends_it() {
         let outages = Outages::default();
         fails(&outages, "a", Access::Read);
         fails(&outages, "b", Access::Read);
-        advance(QUIET).await;
-        assert_eq!(works(&outages, "a", Access::Read), []);
-        assert_eq!(works(&outages, "b", Access::Read), over(2, QUIET));
+        advance(QUIET * 100).await;
+        assert_eq!(works(&outages, "b", Access::Write), Some((1, QUIET * 100)));
+        assert_eq!(works(&outages, "c", Access::Write), None);
+        assert!(!fails(&outages, "a", Access::Read));
     }
 
     #[tokio::test(start_paused = true)]
     async fn reads_do_not_end_it_where_writes_fail() {
         let outages = Outages::default();
-        fails(&outages, "a", Access::Read);
         fails(&outages, "a", Access::Write);
+        fails(&outages, "a", Access::Read);
         advance(QUIET).await;
-        assert_eq!(works(&outages, "a", Access::Read), []);
+        assert_eq!(works(&outages, "a", Access::Read), None);
         assert!(!fails(&outages, "a", Access::Write));
         advance(QUIET).await;
-        assert_eq!(works(&outages, "a", Access::Write), over(3, QUIET * 2));
+        assert_eq!(works(&outages, "a", Access::Write), Some((3, QUIET * 2)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_no_store_can_tell_an_answer_of_the_endpoint_does() {
+    async fn a_request_tells_what_its_store_has_not_told() {
         let outages = Outages::default();
-        outages.failed("disk", EDIT);
-        advance(QUIET).await;
-        assert_eq!(outages.over_by(|wanted| *wanted == Wanted::Answer("/another")), []);
-        assert_eq!(outages.over_by(|wanted| *wanted == Wanted::Answer(EDIT)), over(1, QUIET));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_no_request_met_with_is_not_told() {
-        let outages = Outages::default();
-        outages.call_failed(&store("a"), Access::Read, &Unavailable::new("disk", "it is away"));
-        advance(QUIET).await;
-        assert_eq!(works(&outages, "a", Access::Read), []);
-        assert!(!outages.any.load(Ordering::Relaxed));
+        assert!(outages.is_untold("disk", &"it answers nonsense"));
+        assert!(!outages.is_untold("disk", &"it answers nonsense"));
+        fails(&outages, "a", Access::Read);
+        assert!(!outages.is_untold("disk", &"it is away"));
+        assert!(outages.is_untold("another", &"it is away"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -285,9 +231,19 @@ mod tests {
         let outages = Outages::default();
         let mut told = Vec::new();
         for pause in [FORGOTTEN / 2, FORGOTTEN / 2, FORGOTTEN, Duration::ZERO] {
-            told.push((fails(&outages, "a", Access::Write), outages.refused("no bucket", String::new())));
+            let is_news = outages.is_news("no bucket", String::new(), FORGOTTEN);
+            told.push((fails(&outages, "a", Access::Write), is_news));
             advance(pause).await;
         }
         assert_eq!(told, [(true, true), (false, false), (false, false), (true, true)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_fills_the_table_of_what_was_told_no_further_than_its_bound() {
+        let outages = Outages::default();
+        for number in 0..2 * MOST_TOLD {
+            assert_eq!(outages.is_news("image", number.to_string(), FORGOTTEN), number < MOST_TOLD);
+        }
+        assert_eq!(lock(&outages.told).len(), MOST_TOLD);
     }
 }

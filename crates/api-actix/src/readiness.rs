@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use roster_domain::ports::Unavailable;
-use roster_domain::values::StoreName;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -17,35 +16,22 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// How a store is asked whether it is there.
 pub(crate) struct Probe {
-    kind: &'static str,
-    store: StoreName,
     ask: Box<dyn Fn() -> BoxFuture<'static, Result<(), Unavailable>> + Send + Sync>,
 }
 
 impl Probe {
-    /// `kind` is what its own [`Unavailable`] calls it, and `store` which of that kind it is.
-    pub(crate) fn new<F>(
-        kind: &'static str,
-        store: StoreName,
-        ask: impl Fn() -> F + Send + Sync + 'static,
-    ) -> Self
+    /// By a call of which the store tells itself.
+    pub(crate) fn new<F>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), Unavailable>> + Send + 'static,
     {
-        Self { kind, store, ask: Box::new(move || Box::pin(ask())) }
+        Self { ask: Box::new(move || Box::pin(ask())) }
     }
 
-    async fn answer(&self) -> Found {
-        let answer = timeout(DEADLINE, (self.ask)()).await;
-        let answer = answer.unwrap_or_else(|late| Err(Unavailable::new(self.kind, late)));
-        Found { store: self.store.clone(), answer }
+    /// Whether the store answers in time. It is asked to the end, by its own deadline: what is late fails there, and is told.
+    async fn is_well(&self) -> bool {
+        matches!(timeout(DEADLINE, tokio::spawn((self.ask)())).await, Ok(Ok(Ok(()))))
     }
-}
-
-/// How a store was found.
-pub(crate) struct Found {
-    pub(crate) store: StoreName,
-    pub(crate) answer: Result<(), Unavailable>,
 }
 
 /// Whether this instance is to be sent requests.
@@ -71,10 +57,10 @@ impl Readiness {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Whether all stores answer. Where they were asked for this, `tell` is given how they were found.
+    /// Whether all stores answer.
     ///
     /// It is not to be dropped before its end: the next would ask them again, though they may still be at it.
-    pub(crate) async fn look(&self, tell: impl FnOnce(Vec<Found>)) -> bool {
+    pub(crate) async fn look(&self) -> bool {
         if self.is_stopping() {
             return false;
         }
@@ -84,10 +70,8 @@ impl Readiness {
         {
             return ready;
         }
-        let found = join_all(self.probes.iter().map(Probe::answer)).await;
-        let ready = found.iter().all(|found| found.answer.is_ok());
+        let ready = join_all(self.probes.iter().map(Probe::is_well)).await.into_iter().all(|is_well| is_well);
         *last = Some((Instant::now(), ready));
-        tell(found);
         ready
     }
 }
@@ -112,7 +96,7 @@ mod tests {
     impl Store {
         fn probe(self: &Arc<Self>) -> Probe {
             let store = Arc::clone(self);
-            Probe::new("a store", StoreName::new("one"), move || {
+            Probe::new(move || {
                 store.asked.fetch_add(1, Ordering::Relaxed);
                 let away = store.is_away.load(Ordering::Relaxed);
                 async move {
@@ -127,40 +111,28 @@ mod tests {
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "it is what a look gives")]
-    fn nothing_is_wrong(found: Vec<Found>) {
-        assert!(found.iter().all(|found| found.answer.is_ok()));
-    }
-
     #[tokio::test(start_paused = true)]
     async fn those_who_ask_at_once_share_one_look_and_those_after_it_the_next() {
         let store = Arc::<Store>::default();
         let readiness = Readiness::new(vec![store.probe()]);
-        assert!(
-            join_all((0..100).map(|_| readiness.look(nothing_is_wrong))).await.into_iter().all(|ready| ready)
-        );
+        assert!(join_all((0..100).map(|_| readiness.look())).await.into_iter().all(|ready| ready));
         assert_eq!(store.asked(), 1);
         advance(FRESH).await;
-        assert!(readiness.look(nothing_is_wrong).await);
+        assert!(readiness.look().await);
         assert_eq!(store.asked(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_answer_is_not_waited_for_and_all_are_asked_at_once() {
-        let (hangs, away) = (Probe::new("another", StoreName::new("two"), pending), Arc::<Store>::default());
+        let (hangs, away) = (Probe::new(pending), Arc::<Store>::default());
         away.is_away.store(true, Ordering::Relaxed);
         let readiness = Readiness::new(vec![hangs, away.probe()]);
         let began = Instant::now();
-        let mut told = Vec::new();
-        assert!(
-            !readiness
-                .look(|found| told.extend(found.into_iter().map(|found| found.answer.unwrap_err().store)))
-                .await
-        );
-        assert_eq!((told, began.elapsed()), (vec!["another", "a store"], DEADLINE));
+        assert!(!readiness.look().await);
+        assert_eq!((away.asked(), began.elapsed()), (1, DEADLINE));
 
         away.is_away.store(false, Ordering::Relaxed);
-        assert!(!readiness.look(|_| panic!("the last answer holds")).await);
+        assert!(!readiness.look().await, "the last answer holds");
     }
 
     #[tokio::test]
@@ -168,7 +140,7 @@ mod tests {
         let store = Arc::<Store>::default();
         let readiness = Readiness::new(vec![store.probe()]);
         readiness.stop();
-        assert!(!readiness.look(|_| panic!("nobody was asked")).await);
+        assert!(!readiness.look().await);
         assert_eq!(store.asked(), 0);
     }
 }

@@ -27,7 +27,7 @@ impl MongoStore {
         let trash = self.server.database.collection::<RawDocumentBuf>("trash");
         let found: Vec<RawDocumentBuf> = self
             .server
-            .run_within(JOB_DEADLINE, async move {
+            .run_within(JOB_DEADLINE, "find", async move {
                 let entries = trash.find(doc! { "user_id": { "$in": names } }).sort(doc! { "_id": 1 });
                 entries.max_time(JOB_DEADLINE).await?.try_collect().await
             })
@@ -70,7 +70,7 @@ impl MongoStore {
         let trash = self.server.database.collection::<RawDocumentBuf>("trash");
         let found: Vec<RawDocumentBuf> = self
             .server
-            .run_within(JOB_DEADLINE, async move {
+            .run_within(JOB_DEADLINE, "aggregate", async move {
                 let entries = trash.aggregate(newer).with_type::<RawDocumentBuf>();
                 entries.max_time(JOB_DEADLINE).await?.try_collect().await
             })

@@ -163,7 +163,7 @@ impl MongoStore {
         ];
         let users = self.server.users.clone();
         self.server
-            .run_within(JOB_DEADLINE, async move {
+            .run_within(JOB_DEADLINE, "aggregate", async move {
                 let adopted = users.aggregate(adopted).max_time(JOB_DEADLINE).with_type::<RawDocumentBuf>();
                 adopted.await?.try_collect().await
             })
@@ -202,7 +202,7 @@ impl MongoStore {
         let removed = self
             .server
             .writes
-            .run_within(JOB_DEADLINE, async move { tokens.delete_many(doc! {}).await })
+            .run_within(JOB_DEADLINE, "delete", async move { tokens.delete_many(doc! {}).await })
             .await?;
         if removed.deleted_count > 0 {
             tracing::info!(event = "raw refresh tokens removed", tokens = removed.deleted_count);

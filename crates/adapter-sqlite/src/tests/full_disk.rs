@@ -12,7 +12,7 @@ async fn leave_room(store: &SqliteStore, pages: i64) {
         let used: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
         connection.query_row(&format!("PRAGMA max_page_count = {}", used + pages), [], |row| row.get(0))
     };
-    let done: Result<i64, Unavailable> = store.writer.run(move |connection| Ok(limit(connection)?)).await;
+    let done: Result<i64, Unavailable> = store.write("limit", move |connection| Ok(limit(connection)?)).await;
     done.unwrap();
 }
 

@@ -2,11 +2,24 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use roster_domain::ports::Unavailable;
 use tokio::task::JoinHandle;
 
 use super::*;
 
 const LONG: Duration = Duration::from_mins(1);
+
+impl Writer {
+    /// What was done, without whether it was written.
+    async fn run<T, E, W>(&self, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Unavailable> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+    {
+        self.send(work).await.unwrap_or_else(|fault| Err(E::from(fault.into()))).map(|done| done.value)
+    }
+}
 
 /// A table of numbers, each of which may stand in it once.
 fn numbers() -> Connection {

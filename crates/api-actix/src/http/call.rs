@@ -12,8 +12,7 @@ use roster_domain::{Chain, Error, Roster};
 use roster_fastapi_body::{CollectError, Form, read_json, read_query};
 
 use super::error::Refusal;
-use super::middleware::{Noted, log_look};
-use super::routes::{Endpoint, UNKNOWN};
+use super::middleware::Noted;
 use super::{AppState, Limits};
 
 /// One call of an endpoint: the request, and what all requests share.
@@ -54,11 +53,6 @@ impl Call {
     /// Its id, and where it comes from.
     pub(super) fn request(&self) -> Request {
         self.request
-    }
-
-    /// The path of the endpoint, as it stands in the table of routes.
-    pub(super) fn endpoint(&self) -> &'static str {
-        self.http.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path)
     }
 
     /// What all requests share, for what outlives the call.
@@ -165,9 +159,8 @@ impl Call {
 
     /// Whether requests are to be sent here. It looks to the end, even if the client goes.
     pub(super) async fn is_ready(&self) -> Result<bool, Refusal> {
-        let (state, endpoint, id) = (self.state.clone(), self.endpoint(), self.request.id);
-        let look =
-            async move { state.readiness.look(|found| log_look(&state.outages, found, endpoint, id)).await };
+        let state = self.state.clone();
+        let look = async move { state.readiness.look().await };
         Ok(self.state.runtime.spawn(look).await.map_err(|panic| Error::Internal(panic.into()))?)
     }
 

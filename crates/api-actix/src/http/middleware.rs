@@ -1,6 +1,7 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use actix_http::Response;
 use actix_web::body::BoxBody;
@@ -22,8 +23,7 @@ use super::AppState;
 use super::error::{Blame, Refusal};
 use super::routes::{Endpoint, UNKNOWN};
 use crate::metrics::{self, Requests};
-use crate::outages::{Access, Outages};
-use crate::readiness::Found;
+use crate::outages::{FORGOTTEN, Outages};
 
 /// The header that tells a request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -37,6 +37,9 @@ const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame
 const SWAGGER_UI: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
 );
+
+/// After how long without one the next request that there is no room for is told again.
+const CALM: Duration = Duration::from_mins(1);
 
 /// What the log tells of a request besides its answer.
 pub(super) struct Noted {
@@ -79,15 +82,11 @@ where
         let area = endpoint.map_or(area, Area::of);
         let mut is_stopping = false;
         if let Some(state) = response.request().app_data::<web::Data<AppState>>() {
-            match response.response().error() {
-                Some(error) => {
-                    count_limited(state, error);
-                    log_failure(&state.outages, error, endpoint.unwrap_or(UNKNOWN), id);
+            if let Some(error) = response.response().error() {
+                count_limited(state, error);
+                if let Some(refusal) = error.as_error::<Refusal>() {
+                    log_failure(&state.outages, refusal, id);
                 }
-                None if response.status().is_success() => {
-                    state.outages.answered(endpoint.unwrap_or(UNKNOWN));
-                }
-                None => {}
             }
             is_stopping = state.readiness.is_stopping();
         }
@@ -198,27 +197,8 @@ fn count_limited(state: &AppState, error: &actix_web::Error) {
 }
 
 /// Logs why a request failed, where that is ours to know; what the client did wrong is the access log's. What may fail a
-/// thousand requests is told with the first of them.
-fn log_failure(outages: &Outages, error: &actix_web::Error, endpoint: &'static str, request: RequestId) {
-    if let Some(refusal) = error.as_error::<Refusal>() {
-        log_refusal(outages, refusal, endpoint, request);
-    }
-}
-
-/// Logs what a look at the stores found, as if a request had failed of it.
-pub(super) fn log_look(outages: &Outages, found: Vec<Found>, endpoint: &'static str, request: RequestId) {
-    for Found { store, answer } in found {
-        match answer {
-            Ok(()) => outages.call_succeeded(&store, Access::Read),
-            Err(fault) => {
-                outages.call_failed(&store, Access::Read, &fault);
-                log_refusal(outages, &Error::Unavailable(fault).into(), endpoint, request);
-            }
-        }
-    }
-}
-
-fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, request: RequestId) {
+/// thousand requests is told with the first of them, or by the store that fails.
+fn log_failure(outages: &Outages, refusal: &Refusal, request: RequestId) {
     let error = roster_domain::Chain(refusal);
     let Some((cause, blame)) = refusal.outage() else {
         if refusal.status_code().is_server_error() {
@@ -227,15 +207,16 @@ fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, req
         return;
     };
     let is_news = match blame {
-        Blame::Store | Blame::Load => outages.failed(cause, endpoint),
-        Blame::Settings | Blame::Image => outages.refused(cause, String::new()),
+        Blame::Store => outages.is_untold(cause, &error),
+        Blame::Load => outages.is_news(cause, String::new(), CALM),
+        Blame::Settings | Blame::Image => outages.is_news(cause, String::new(), FORGOTTEN),
         // Each user's, and each way in which it is wrong.
-        Blame::Content => outages.refused(cause, error.to_string()),
+        Blame::Content => outages.is_news(cause, error.to_string(), FORGOTTEN),
     };
     match blame {
         _ if !is_news => tracing::debug!(event = "request failed", %error, %request),
+        Blame::Store => tracing::error!(event = "request failed", cause, %error, %request),
         Blame::Load => tracing::warn!(event = "overload begins", cause, %error, %request),
-        Blame::Store => tracing::error!(event = "outage begins", cause, %error, %request),
         Blame::Settings => tracing::warn!(event = "requests are refused", cause, %error, %request),
         Blame::Image => tracing::error!(event = "image missing", cause, %error, %request),
         Blame::Content => tracing::error!(event = "image damaged", cause, %error, %request),

@@ -37,13 +37,14 @@ use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, Error, web};
 use ipnet::IpNet;
 use roster_domain::Roster;
-use roster_domain::ports::{Ids, SpoolBudget, SpoolLimits};
+use roster_domain::ports::{Ids, SpoolBudget, SpoolLimits, StoreCalls};
 use roster_domain::values::StoreName;
 use roster_fastapi_body::Room;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use self::client::Proxies;
+use self::upload::TEMPORARY;
 use crate::metrics::Requests;
 use crate::outages::Outages;
 use crate::readiness::{Probe, Readiness};
@@ -67,6 +68,8 @@ pub struct AppState {
     tasks: TaskTracker,
     runtime: Handle,
     outages: Arc<Outages>,
+    /// Of the folder that uploads are written to.
+    temporary: StoreCalls,
     readiness: Readiness,
     requests: Option<Requests>,
 }
@@ -90,6 +93,7 @@ impl AppState {
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             outages: Arc::default(),
+            temporary: StoreCalls::of(TEMPORARY, TEMPORARY),
             readiness: Readiness::default(),
             requests: None,
         }
@@ -127,6 +131,7 @@ impl AppState {
     /// Tells of these outages.
     #[must_use]
     pub(crate) fn with_outages(mut self, outages: Arc<Outages>) -> Self {
+        self.temporary = self.temporary.told_to(Some(Arc::clone(&outages) as _));
         self.outages = outages;
         self
     }

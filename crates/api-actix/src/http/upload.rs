@@ -13,7 +13,7 @@ use actix_web::http::header::{CONTENT_TYPE, ContentDisposition};
 use actix_web::web::{self, Bytes};
 use futures_util::{Stream, StreamExt};
 use roster_domain::Error;
-use roster_domain::ports::{Spool, SpoolShare, Unavailable};
+use roster_domain::ports::{Access, CallOutcome, Spool, SpoolShare, StoreCalls, Unavailable};
 use roster_fastapi_body::{Fault, Problem};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -22,6 +22,9 @@ use super::Limits;
 use super::call::Call;
 use super::error::Refusal;
 use super::padding::without_padding;
+
+/// What the log calls where uploads are written to.
+pub(super) const TEMPORARY: &str = "the folder for temporary files";
 
 /// How many bytes are written to the file at once.
 const BATCH: usize = 32 * 1024;
@@ -61,7 +64,8 @@ pub(super) async fn receive(
     let headers = call.http().headers();
     let body = without_padding(headers.get(CONTENT_TYPE), at_most(most, payload, Rc::clone(&pace)));
     let form = Multipart::new(headers, body);
-    let reading = read_form(form, field, limits.image, &pace, share);
+    let state = call.state();
+    let reading = read_form(form, field, limits.image, &pace, share, &state.temporary);
     timeout(limits.upload_deadline, reading).await.map_err(|_| Refusal::TooSlow)?
 }
 
@@ -114,6 +118,7 @@ async fn read_form(
     limit: u64,
     pace: &Pace,
     share: SpoolShare,
+    folder: &StoreCalls,
 ) -> Result<Upload, Refusal> {
     let (mut upload, mut share) = (None, Some(share));
     // The form is read to its end, so that the connection can be used again.
@@ -134,7 +139,7 @@ async fn read_form(
         if file_name.is_some_and(promises_another_type) {
             return Err(Refusal::NotAnImageName);
         }
-        upload = Some(Upload { file: spool(&mut field, limit, pace, share).await?, has_name });
+        upload = Some(Upload { file: spool(&mut field, limit, pace, share, folder).await?, has_name });
     }
     upload.ok_or_else(|| Refusal::Invalid(vec![Fault::new("body", Problem::missing()).at(name)]))
 }
@@ -186,8 +191,14 @@ fn unreadable(error: &MultipartError) -> Refusal {
 }
 
 /// Writes a field into a file that has no name, off the async threads. Its room is there before its bytes are.
-async fn spool(field: &mut Field, limit: u64, pace: &Pace, share: SpoolShare) -> Result<Spool, Refusal> {
-    let file = Arc::new(blocking(tempfile::tempfile).await?);
+async fn spool(
+    field: &mut Field,
+    limit: u64,
+    pace: &Pace,
+    share: SpoolShare,
+    folder: &StoreCalls,
+) -> Result<Spool, Refusal> {
+    let file = Arc::new(blocking(folder, "make", Access::Read, tempfile::tempfile).await?);
     let mut length = 0;
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(chunk) = next(field, pace).await {
@@ -199,21 +210,21 @@ async fn spool(field: &mut Field, limit: u64, pace: &Pace, share: SpoolShare) ->
         share.grow_to(length).map_err(Error::from)?;
         for piece in chunk.chunks(BATCH) {
             if batch.len() + piece.len() > BATCH {
-                batch = write(&file, batch).await?;
+                batch = write(folder, &file, batch).await?;
             }
             batch.extend_from_slice(piece);
         }
     }
-    write(&file, batch).await?;
+    write(folder, &file, batch).await?;
     let file =
         Arc::into_inner(file).ok_or_else(|| Error::Internal("the file is still being written".into()))?;
     Ok(Spool::new(file, length).with_share(Some(Arc::new(share))))
 }
 
 /// Writes a batch to the file, and gives it back empty.
-async fn write(file: &Arc<File>, mut batch: Vec<u8>) -> Result<Vec<u8>, Error> {
-    let file = Arc::clone(file);
-    blocking(move || {
+async fn write(folder: &StoreCalls, file: &Arc<File>, mut batch: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let (file, access) = (Arc::clone(file), Access::written(!batch.is_empty()));
+    blocking(folder, "write", access, move || {
         (&*file).write_all(&batch)?;
         batch.clear();
         Ok(batch)
@@ -221,12 +232,20 @@ async fn write(file: &Arc<File>, mut batch: Vec<u8>) -> Result<Vec<u8>, Error> {
     .await
 }
 
-/// Runs what waits for the disk on a thread that may wait.
+/// Runs what waits for the disk on a thread that may wait. A full one makes files, and does not write to them.
 async fn blocking<T: Send + 'static>(
+    folder: &StoreCalls,
+    operation: &'static str,
+    access: Access,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
+    let call = folder.begin(operation, access);
     let done = spawn_blocking(work).await.map_err(|panic| Error::Internal(panic.into()))?;
-    Ok(done.map_err(|error| Unavailable::new("the folder for temporary files", error))?)
+    call.end(match &done {
+        Ok(_) => CallOutcome::Done(access),
+        Err(error) => CallOutcome::Failed(error),
+    });
+    Ok(done.map_err(|error| Unavailable::new(TEMPORARY, error))?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Metrics for Prometheus, on a port of their own. Without `METRICS_ADDRESS` nothing is recorded.
 //!
-//! `requests` is what the HTTP interface counts, and `crate::stores` what is asked of the stores.
+//! `requests` is what the HTTP interface counts, and `crate::outages` what is asked of the stores.
 //!
 //! Jobs, connections and the hashing count for themselves, through the `metrics` crate. What stands in a label is always one
 //! of a few: a route's pattern and never a path, a name of ours and never a client's.

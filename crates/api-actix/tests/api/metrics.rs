@@ -112,18 +112,18 @@ async fn requests_hashes_store_calls_and_removals_are_counted_exactly() {
     metrics.has("roster_hash_waiting", &[], 0);
     metrics.has("roster_hash_refused_total", &[], 0);
 
-    let calls = |port, method, outcome, expected| {
-        let labels = [("port", port), ("method", method), ("outcome", outcome)];
+    let calls = |store, operation, outcome, expected| {
+        let labels = [("store", store), ("operation", operation), ("outcome", outcome)];
         metrics.has("roster_store_calls_total", &labels, expected);
     };
-    calls("users", "create", "ok", 2);
-    calls("users", "credentials", "ok", 3);
-    calls("users", "open_session", "ok", 2);
-    calls("users", "set_image", "ok", 1);
-    calls("images", "put", "ok", 1);
-    calls("images", "remove", "ok", 1);
-    calls("trash", "put", "ok", 1);
-    calls("trash", "purge", "ok", 1);
+    calls("SQLite", "create", "ok", 2);
+    calls("SQLite", "credentials", "ok", 3);
+    calls("SQLite", "open_session", "ok", 2);
+    calls("SQLite", "set_image", "ok", 1);
+    calls("image folder", "put", "ok", 1);
+    calls("image folder", "remove", "ok", 1);
+    calls("SQLite", "trash_put", "ok", 1);
+    calls("SQLite", "trash_purge", "ok", 1);
     metrics.has("roster_store_calls_total", &[("outcome", "unavailable")], 0);
     metrics.has("roster_users_purged_total", &[], 1);
     metrics.has("roster_images_removed_total", &[], 1);
@@ -155,6 +155,6 @@ async fn a_store_that_is_away_is_counted_as_that() {
     let ann = app.sign_up("ann").await;
     std::fs::rename(app.folder().join("data/images"), app.folder().join("elsewhere")).unwrap();
     app.post("/api/v1/profile-upload/").by(&ann).file("image", "me.jpg", &jpeg()).await.has(503);
-    let labels = [("port", "images"), ("method", "put"), ("outcome", "unavailable")];
+    let labels = [("store", "image folder"), ("operation", "put"), ("outcome", "unavailable")];
     Metrics::of(&app).await.has("roster_store_calls_total", &labels, 1);
 }

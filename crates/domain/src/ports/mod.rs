@@ -10,6 +10,7 @@
 //!   happened whole or not at all, and nobody knows which.
 
 mod accounts;
+mod calls;
 mod hasher;
 mod images;
 mod spool;
@@ -19,6 +20,7 @@ mod trash;
 mod users;
 
 pub use accounts::{AccountArchive, AccountSource, ImportError};
+pub use calls::{Access, CallOutcome, OpenCall, StoreCall, StoreCalls, StoreObserver};
 pub use hasher::{Asker, HashError, PasswordHasher, StillWanted, Verdict};
 pub use images::{
     ImageChunks, ImageProcessor, ImageRemovals, ImageStore, PendingRemoval, ProcessError, ProcessedImage,

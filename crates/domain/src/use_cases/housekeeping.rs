@@ -53,6 +53,7 @@ impl Roster {
         let change = self.change(None, request);
         let cutoff = change.at.minus(self.rules.trash_retention);
         let tell = |purged: &[UserId]| {
+            metrics::counter!("roster_users_purged_total").increment(purged.len() as u64);
             for user in purged {
                 tracing::info!(event = "user purged", %user, by = "retention", %request);
             }
@@ -175,6 +176,7 @@ impl Roster {
     ) -> Result<(), Error> {
         store.remove(&removal.image.key).await?;
         self.ports.removals.done(removal).await?;
+        metrics::counter!("roster_images_removed_total").increment(1);
         tracing::info!(event = "image removed", user = %removal.owner, %request);
         Ok(())
     }

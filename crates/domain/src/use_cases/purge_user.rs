@@ -19,6 +19,7 @@ impl Roster {
                 Error::Unavailable(error)
             }
         })?;
+        metrics::counter!("roster_users_purged_total").increment(1);
         tracing::info!(event = "user purged", user = %id, by = %caller.id, %request);
         self.remove_images_at_once(id, None, request).await;
         Ok(())

@@ -46,7 +46,7 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
             to: open_images(to).await.map_err(|error| unopened("--images-to", &error))?,
         }),
     };
-    let target = open_database(&to.database, &to.name, &clock, &ids).await;
+    let target = open_database(&to.database, &to.name, &clock, &ids, None).await;
     let target = target.map_err(|error| unopened(to.argument, &error))?;
     Ok(Opened { source, target, images, clock, ids })
 }

@@ -61,11 +61,10 @@ pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse,
         ImageReading::Content(content) => content,
     };
     // What is missing then is not made up for: the client sees the connection end before the image does.
-    let (state, endpoint) = (call.state(), call.endpoint());
+    let state = call.state();
     let chunks = content.chunks.inspect_err(move |error| {
-        let (cause, is_first) = (error.store, state.outages.failed(error.store, endpoint));
-        let error = Chain(error);
-        if is_first {
+        let (cause, error) = (error.store, Chain(error));
+        if state.outages.is_untold(cause, &error) {
             tracing::error!(event = "image broke off", cause, %error, %request);
         } else {
             tracing::debug!(event = "image broke off", cause, %error, %request);
