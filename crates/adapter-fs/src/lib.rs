@@ -139,7 +139,9 @@ impl ImageStore for FolderImages {
             return Ok(None);
         }
         let image = image.clone();
-        let opened = self.run("open_original", Access::Read, move |folder, _| folder.open_original(image.as_str())).await?;
+        let opened = self
+            .run("open_original", Access::Read, move |folder, _| folder.open_original(image.as_str()))
+            .await?;
         Ok(opened.map(|opened| self.stored(opened)))
     }
 

@@ -111,7 +111,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_answered_as_a_fault() {
-        let answer = Worker::default().run("panic", Access::Read, |_| -> io::Result<()> { panic!("boom") }).await;
+        let answer =
+            Worker::default().run("panic", Access::Read, |_| -> io::Result<()> { panic!("boom") }).await;
         assert!(answer.is_err());
     }
 }

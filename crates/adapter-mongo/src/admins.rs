@@ -39,8 +39,11 @@ impl MongoStore {
     /// Looks for what tells of an admin, and leaves no mark.
     pub(crate) async fn finds_admin(&self) -> Result<Told, Failure> {
         let meta = self.server.meta.clone();
-        let is_marked =
-            self.server.run("find", async move { meta.find_one(doc! { "_id": MARK }).await }).await?.is_some();
+        let is_marked = self
+            .server
+            .run("find", async move { meta.find_one(doc! { "_id": MARK }).await })
+            .await?
+            .is_some();
         let had = is_marked
             || self.server.exists(doc! { "role": "admin" }).await?
             || self.server.exists(doc! { "roster.first_admin": true }).await?;

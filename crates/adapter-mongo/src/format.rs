@@ -22,7 +22,8 @@ impl MongoStore {
     /// Whether a newer program has opened the database: then this one must not write a thing.
     pub(crate) async fn newer_format(&self) -> Result<Option<Newer>, Failure> {
         let meta = self.server.meta.clone();
-        let found = self.server.run("find", async move { meta.find_one(doc! { "_id": FORMAT }).await }).await?;
+        let found =
+            self.server.run("find", async move { meta.find_one(doc! { "_id": FORMAT }).await }).await?;
         let version = match found.as_ref().and_then(|found| found.get("version")) {
             Some(Bson::Int32(version)) => i64::from(*version),
             Some(Bson::Int64(version)) => *version,

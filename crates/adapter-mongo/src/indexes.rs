@@ -91,7 +91,9 @@ impl MongoStore {
     /// Makes the indexes that are missing and waits for those that another instance makes.
     pub(crate) async fn make_indexes(&self) -> Result<(), Failure> {
         let users = self.server.users.clone();
-        self.server.run_within(BUILD_DEADLINE, "create_indexes", async move { users.create_indexes(all()).await }).await?;
+        self.server
+            .run_within(BUILD_DEADLINE, "create_indexes", async move { users.create_indexes(all()).await })
+            .await?;
         self.drop_obsolete_indexes().await
     }
 
@@ -101,7 +103,9 @@ impl MongoStore {
         for name in OBSOLETE.iter().filter(|name| there.iter().any(|there| there == *name)) {
             let users = self.server.users.clone();
             // Another instance may be first.
-            if let Err(failure) = self.server.run("drop_index", async move { users.drop_index(*name).await }).await {
+            if let Err(failure) =
+                self.server.run("drop_index", async move { users.drop_index(*name).await }).await
+            {
                 tracing::warn!(event = "old index left behind", index = name, error = %failure);
             }
         }

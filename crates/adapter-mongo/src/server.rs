@@ -12,8 +12,8 @@ use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::results::{DeleteResult, UpdateResult};
 use mongodb::{Client, Collection, Database};
 use roster_domain::ports::{
-    Access, CallOutcome, CreateError, EditError, ImportError, PurgeError, RemoveImageError, RestoreError, SetImageError,
-    StoreCalls, StoreObserver, TrashError, Unavailable,
+    Access, CallOutcome, CreateError, EditError, ImportError, PurgeError, RemoveImageError, RestoreError,
+    SetImageError, StoreCalls, StoreObserver, TrashError, Unavailable,
 };
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -141,7 +141,11 @@ impl Server {
         projection: Document,
     ) -> Result<Option<RawDocumentBuf>, Failure> {
         let users = self.users.clone();
-        self.run("find", async move { users.find_one(filter).projection(projection).max_time(DEADLINE).await }).await
+        self.run(
+            "find",
+            async move { users.find_one(filter).projection(projection).max_time(DEADLINE).await },
+        )
+        .await
     }
 
     /// Whether a filter finds anything.

@@ -98,7 +98,8 @@ impl Identity {
 impl MongoStore {
     async fn identity(&self) -> Result<Identity, Failure> {
         let database = self.server.database.clone();
-        let hello = self.server.run("hello", async move { database.run_command(doc! { "hello": 1 }).await }).await?;
+        let hello =
+            self.server.run("hello", async move { database.run_command(doc! { "hello": 1 }).await }).await?;
         let database = self.server.database.clone();
         let listed: Vec<_> = self
             .server

@@ -339,7 +339,10 @@ impl MongoStore {
 
     async fn delete_legacy_entry(&self, entry: ObjectId) -> Result<(), Failure> {
         let trash = self.server.writes.database.collection::<Document>("trash");
-        self.server.writes.run("delete", async move { trash.delete_one(doc! { "_id": entry }).await }).await?;
+        self.server
+            .writes
+            .run("delete", async move { trash.delete_one(doc! { "_id": entry }).await })
+            .await?;
         Ok(())
     }
 }

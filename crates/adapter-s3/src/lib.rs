@@ -112,10 +112,19 @@ impl S3Images {
         tell(&self.calls, operation, access, answer).await.map_err(|fault| self.unavailable(fault))
     }
 
-    async fn read(&self, operation: &'static str, object: String) -> Result<Option<StoredImage>, Unavailable> {
-        let Some(object) = self.call(operation, Access::Read, self.get(object)).await? else { return Ok(None) };
+    async fn read(
+        &self,
+        operation: &'static str,
+        object: String,
+    ) -> Result<Option<StoredImage>, Unavailable> {
+        let Some(object) = self.call(operation, Access::Read, self.get(object)).await? else {
+            return Ok(None);
+        };
         let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-        Ok(Some(StoredImage { length, chunks: chunks(self.calls.clone(), self.name.clone(), object.body, length) }))
+        Ok(Some(StoredImage {
+            length,
+            chunks: chunks(self.calls.clone(), self.name.clone(), object.body, length),
+        }))
     }
 
     async fn get(&self, object: String) -> Result<Option<GetObjectOutput>, Fault> {

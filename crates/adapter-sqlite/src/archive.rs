@@ -24,15 +24,15 @@ impl AccountArchive for SqliteStore {
     async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
         let accounts = accounts.to_vec();
         self.write("archive_write", move |connection| {
-                for account in &accounts {
-                    free_names(connection, account)?;
-                }
-                for account in &accounts {
-                    write(connection, account, now)?;
-                }
-                Ok(make_live(connection, &accounts)?)
-            })
-            .await
+            for account in &accounts {
+                free_names(connection, account)?;
+            }
+            for account in &accounts {
+                write(connection, account, now)?;
+            }
+            Ok(make_live(connection, &accounts)?)
+        })
+        .await
     }
 }
 

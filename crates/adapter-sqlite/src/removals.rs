@@ -29,23 +29,23 @@ impl ImageRemovals for SqliteStore {
     ) -> Result<(), Unavailable> {
         let (image, request) = (image.clone(), change.request.id);
         self.write("removal_reserve", move |connection| {
-                // One that is being removed stays so: its image may be gone already.
-                execute(
-                    connection,
-                    "INSERT INTO image_removals (store, key, owner, due_at, removing, request)
+            // One that is being removed stays so: its image may be gone already.
+            execute(
+                connection,
+                "INSERT INTO image_removals (store, key, owner, due_at, removing, request)
                      VALUES (?1, ?2, ?3, ?4, 0, ?5)
                      ON CONFLICT DO UPDATE SET owner = ?3, due_at = ?4, request = ?5 WHERE removing = 0",
-                    (
-                        image.store.as_str(),
-                        image.key.as_str(),
-                        owner.as_bytes(),
-                        due.as_millis(),
-                        request.as_bytes(),
-                    ),
-                )?;
-                Ok(())
-            })
-            .await
+                (
+                    image.store.as_str(),
+                    image.key.as_str(),
+                    owner.as_bytes(),
+                    due.as_millis(),
+                    request.as_bytes(),
+                ),
+            )?;
+            Ok(())
+        })
+        .await
     }
 
     async fn due(
@@ -56,29 +56,30 @@ impl ImageRemovals for SqliteStore {
         limit: usize,
     ) -> Result<Vec<PendingRemoval>, Unavailable> {
         let store = store.clone();
-        self.write("removals_due", move |connection| Ok(begin_due(connection, &store, now, after.as_ref(), limit)?))
-            .await
+        self.write("removals_due", move |connection| {
+            Ok(begin_due(connection, &store, now, after.as_ref(), limit)?)
+        })
+        .await
     }
 
     async fn stores(&self) -> Result<Vec<StoreName>, Unavailable> {
-        self
-            .page("removal_stores", |connection| {
-                all(connection, STORES, [], |row| Ok(StoreName::new(row.get_ref(0)?.as_str()?)))
-            })
-            .await
+        self.page("removal_stores", |connection| {
+            all(connection, STORES, [], |row| Ok(StoreName::new(row.get_ref(0)?.as_str()?)))
+        })
+        .await
     }
 
     async fn done(&self, removal: &PendingRemoval) -> Result<(), Unavailable> {
         let image = removal.image.clone();
         self.write("removal_done", move |connection| {
-                execute(
-                    connection,
-                    "DELETE FROM image_removals WHERE store = ?1 AND key = ?2",
-                    (image.store.as_str(), image.key.as_str()),
-                )?;
-                Ok(())
-            })
-            .await
+            execute(
+                connection,
+                "DELETE FROM image_removals WHERE store = ?1 AND key = ?2",
+                (image.store.as_str(), image.key.as_str()),
+            )?;
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -49,15 +49,15 @@ impl Trash for SqliteStore {
     async fn put(&self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
         let (entry, change) = (entry.clone(), *change);
         self.write("trash_put", move |connection| {
-                if put_there(connection, user, entry.entry, &entry.reason, &change)? {
-                    Ok(())
-                } else if is_known(connection, user)? {
-                    Err(Failure::Refused(TrashError::AlreadyThere))
-                } else {
-                    Err(Failure::Refused(TrashError::NotFound))
-                }
-            })
-            .await
+            if put_there(connection, user, entry.entry, &entry.reason, &change)? {
+                Ok(())
+            } else if is_known(connection, user)? {
+                Err(Failure::Refused(TrashError::AlreadyThere))
+            } else {
+                Err(Failure::Refused(TrashError::NotFound))
+            }
+        })
+        .await
     }
 
     async fn put_many(
@@ -68,48 +68,50 @@ impl Trash for SqliteStore {
     ) -> Result<Vec<UserId>, Interrupted> {
         let (batch, reason, change) = (users.to_vec(), reason.clone(), *change);
         self.write("trash_put_many", move |connection| {
-                let mut put = Vec::with_capacity(batch.len());
-                for (user, entry) in batch {
-                    if put_there(connection, user, entry, &reason, &change)? {
-                        put.push(user);
-                    }
+            let mut put = Vec::with_capacity(batch.len());
+            for (user, entry) in batch {
+                if put_there(connection, user, entry, &reason, &change)? {
+                    put.push(user);
                 }
-                Ok(put)
-            })
-            .await
-            .map_err(|unavailable| in_doubt(users.iter().map(|(user, _)| *user).collect(), unavailable))
+            }
+            Ok(put)
+        })
+        .await
+        .map_err(|unavailable| in_doubt(users.iter().map(|(user, _)| *user).collect(), unavailable))
     }
 
     async fn list(&self, page: PageRequest) -> Result<Page<TrashEntry>, Unavailable> {
-        self.page("trash_list", move |connection| ENTRIES.page(connection, page, None, |row| entry(row, 0))).await
+        self.page("trash_list", move |connection| ENTRIES.page(connection, page, None, |row| entry(row, 0)))
+            .await
     }
 
     async fn restore(&self, user: UserId, _change: &Change) -> Result<User, RestoreError> {
         self.write("trash_restore", move |connection| {
-                let taken = execute(connection, "DELETE FROM trash WHERE user_id = ?1", [user.as_bytes()])?;
-                match live_user(connection, user)? {
-                    Some(user) if taken > 0 => Ok(user),
-                    Some(_) => Err(Failure::Refused(RestoreError::NotInTrash)),
-                    None => Err(Failure::Refused(RestoreError::NotFound)),
-                }
-            })
-            .await
+            let taken = execute(connection, "DELETE FROM trash WHERE user_id = ?1", [user.as_bytes()])?;
+            match live_user(connection, user)? {
+                Some(user) if taken > 0 => Ok(user),
+                Some(_) => Err(Failure::Refused(RestoreError::NotInTrash)),
+                None => Err(Failure::Refused(RestoreError::NotFound)),
+            }
+        })
+        .await
     }
 
     async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError> {
         let change = *change;
         self.write("trash_purge", move |connection| {
-                if remove(connection, user, &change)? {
-                    Ok(())
-                } else {
-                    Err(Failure::Refused(PurgeError::NotInTrash))
-                }
-            })
-            .await
+            if remove(connection, user, &change)? {
+                Ok(())
+            } else {
+                Err(Failure::Refused(PurgeError::NotInTrash))
+            }
+        })
+        .await
     }
 
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
-        self.page("trash_expired", move |connection| count_expired(connection, COUNT_EXPIRED, cutoff, now)).await
+        self.page("trash_expired", move |connection| count_expired(connection, COUNT_EXPIRED, cutoff, now))
+            .await
     }
 
     async fn purge_expired(
@@ -132,7 +134,8 @@ impl Trash for SqliteStore {
                 return Ok(expired);
             }
             let batch = expired.clone();
-            let purged: Vec<UserId> = self.write("trash_purge_expired", move |connection| {
+            let purged: Vec<UserId> = self
+                .write("trash_purge_expired", move |connection| {
                     let mut purged = Vec::with_capacity(batch.len());
                     for user in batch {
                         if exists(connection, STILL_EXPIRED, (user.as_bytes(), cutoff, now))? {

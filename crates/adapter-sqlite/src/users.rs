@@ -47,12 +47,12 @@ impl Users for SqliteStore {
     async fn create_first_admin(&self, user: &NewUser, change: &Change) -> Result<(), CreateError> {
         let (user, change) = (user.clone(), *change);
         self.write("create_first_admin", move |connection| {
-                if had_admin(connection)? {
-                    return Err(Failure::Refused(CreateError::AdminExists));
-                }
-                write::insert(connection, &user, &change)
-            })
-            .await
+            if had_admin(connection)? {
+                return Err(Failure::Refused(CreateError::AdminExists));
+            }
+            write::insert(connection, &user, &change)
+        })
+        .await
     }
 
     async fn has_had_admin(&self) -> Result<bool, Unavailable> {
@@ -86,7 +86,8 @@ impl Users for SqliteStore {
 
     async fn open_session(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable> {
         let (open, change) = (open.clone(), *change);
-        self.write("open_session", move |connection| Ok(write::start_session(connection, &open, &change)?)).await
+        self.write("open_session", move |connection| Ok(write::start_session(connection, &open, &change)?))
+            .await
     }
 
     async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable> {
@@ -95,7 +96,8 @@ impl Users for SqliteStore {
 
     async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {
         let (failed, at) = (*failed, change.at);
-        self.write("log_in_failed", move |connection| Ok(write::count_failed_log_in(connection, failed, at)?)).await
+        self.write("log_in_failed", move |connection| Ok(write::count_failed_log_in(connection, failed, at)?))
+            .await
     }
 
     async fn session(
@@ -139,7 +141,8 @@ impl Users for SqliteStore {
 
     async fn set_image(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
         let (image, change) = (image.clone(), *change);
-        self.write("set_image", move |connection| write::replace_image(connection, user, &image, &change)).await
+        self.write("set_image", move |connection| write::replace_image(connection, user, &image, &change))
+            .await
     }
 
     async fn remove_image(&self, user: UserId, change: &Change) -> Result<(), RemoveImageError> {

@@ -16,7 +16,8 @@ use roster_adapter_mongo::{ConnectError, MongoSource, MongoStore, SWEEP_INTERVAL
 use roster_adapter_s3::{Connection, Credentials, S3Images};
 use roster_adapter_sqlite::{SqliteSource, SqliteStore};
 use roster_domain::ports::{
-    AccountArchive, AccountSource, Clock, Expired, Ids, ImageRemovals, ImageStore, StoreObserver, Trash, Unavailable, Users,
+    AccountArchive, AccountSource, Clock, Expired, Ids, ImageRemovals, ImageStore, StoreObserver, Trash,
+    Unavailable, Users,
 };
 use roster_domain::values::StoreName;
 use roster_domain::{Chain, Ports, Roster, Rules};
