@@ -76,7 +76,7 @@ async fn an_upgrade_of_a_mongodb_that_is_killed_in_its_middle_goes_on_at_the_nex
     let older = doc! { "roster.v": 1, "roster.tombstone": { "$ne": true } };
     let left = async || users.count_documents(older.clone()).await.unwrap();
     let (before, all) = (mongodb_source(&database).await.read(None, 100_000).await.unwrap(), left().await);
-    assert!(all as usize > MANY && before.len() > MANY);
+    assert!(all > MANY as u64 && before.len() > MANY);
 
     let variables = [("DATABASE_URL", database.url()), ("DB_NAME", database.name())];
     let mut attempts = 0..ATTEMPTS;
