@@ -1,0 +1,146 @@
+//! An hour of attack in a minute. All that strangers were found to do harm with goes on at once, on one instance, while honest
+//! clients sign up, log in, edit and upload. None of their requests fails, each is answered in time, and afterwards the
+//! service holds as much memory, disk and as many connections as before.
+//!
+//! `ROSTER_ATTACK_SECONDS` says for how long on each store (40 without), `ROSTER_ATTACK_ONLY` names one kind of attack,
+//! and `ROSTER_TEST_BINARY` another build of the binary.
+
+#![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
+
+mod attackers;
+#[path = "../overload/bodies.rs"]
+mod bodies;
+#[path = "../overload/client.rs"]
+#[expect(dead_code, reason = "the test of overload needs more of it")]
+mod client;
+#[path = "../api/harness/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
+mod harness;
+mod holdings;
+mod honest;
+#[path = "../overload/slow.rs"]
+mod slow;
+mod target;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use roster_test_mongo::{Database, asked_topology};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use attackers::Answers;
+use harness::{Setup, TestApp};
+use holdings::Holdings;
+use honest::{Honest, Times};
+use target::Target;
+
+/// How long a client waits for an answer before the test fails.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How much longer than its own hashing an honest request may take, but for one of a hundred.
+const MOST_WAITED: Duration = Duration::from_secs(1);
+
+/// How much more memory may be resident afterwards than before: the tables of who asked how often (12 MB), caches and pools
+/// of the stores' drivers, and what the allocator keeps.
+const MORE_MEMORY: u64 = 64 * 1024 * 1024;
+
+/// The test takes both processors, so the stores have their turns.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_strangers_send_hurts_anybody_else_on_sqlite() {
+    let _turn = TURN.lock().await;
+    attack(Setup::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_strangers_send_hurts_anybody_else_on_mongodb() {
+    let _turn = TURN.lock().await;
+    let database = Database::fresh(asked_topology()).await;
+    attack(Setup::new().set("DATABASE_URL", database.url()).set("DB_NAME", database.name())).await;
+}
+
+fn duration() -> Duration {
+    let seconds = std::env::var("ROSTER_ATTACK_SECONDS").ok().map(|text| text.parse().unwrap());
+    Duration::from_secs(seconds.unwrap_or(40))
+}
+
+/// The service as it is shipped, but with few places for connections, so that strangers can take them all.
+async fn start(setup: Setup) -> TestApp {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let folder = tempfile::Builder::new().prefix("roster-attack-").tempdir().unwrap();
+    let spools = folder.path().join("spools");
+    std::fs::create_dir(&spools).unwrap();
+    let setup = ["BCRYPT_COST", "RATE_LIMITS", "ADMIN_SIGNUP"].into_iter().fold(setup, Setup::unset);
+    let setup = setup.set("METRICS_ADDRESS", "127.0.0.1:0").set("TMPDIR", spools.to_str().unwrap());
+    setup.by(&["/bin/sh", "-c", r#"ulimit -n 4096; exec "$@""#, "sh"]).start_in(folder).await
+}
+
+async fn attack(setup: Setup) {
+    let app = start(setup).await;
+    let metrics = app.logged(|log| {
+        let line = log.events().find(|line| line["event"] == "metrics")?;
+        line["address"].as_str()?.parse().ok()
+    });
+    let metrics: SocketAddr = metrics.await.expect("the log tells the address");
+    let mut honest: Vec<_> = (0..honest::CLIENTS).map(Honest::new).collect();
+    // Everything has been asked for once before it is looked at what that takes.
+    join_all(honest.iter_mut().map(|client| client.work(&app, Instant::now()))).await;
+    let mut target = Target::new(&app, metrics, honest[0].users[0].clone()).await;
+    for client in &mut honest {
+        client.leave();
+        client.times = Times::default();
+    }
+    let hashes = target.hashes().await;
+    let before = Holdings::of(&app, metrics);
+
+    let until = Instant::now() + duration();
+    target.until = until;
+    let target = Arc::new(target);
+    let working = join_all(honest.iter_mut().map(|client| client.work(&app, until)));
+    let watching = Holdings::most_until(&app, metrics, until);
+    let (attackers, _, most) = tokio::join!(attackers::all(&target), working, watching);
+    let own = (target.hashes().await - hashes).mean();
+
+    println!("before: {before}\nat most: {most}");
+    let mut times = Times::default();
+    for client in &mut honest {
+        client.leave();
+        times.join(std::mem::take(&mut client.times));
+    }
+    println!("honest: {times}; a hash took {own:.1?}");
+    println!("{attackers}");
+    let [plain, hashed] = [&times.plain, &times.hashed].map(|times| honest::percentile(times, 99));
+    assert!(plain <= MOST_WAITED, "p99 of requests without a hash: {plain:?}");
+    assert!(hashed <= MOST_WAITED + own, "p99 of log-ins and sign-ups: {hashed:?}, a hash {own:?}");
+    assert_they_attacked(&attackers);
+    before.come_back(&app, metrics).await;
+    honest::images_are_theirs(&app, &honest);
+}
+
+/// Each attack got as far as it can.
+fn assert_they_attacked(answers: &Answers) {
+    for (attack, status) in [
+        ("log-ins, right", 200),
+        ("log-ins, wrong", 401),
+        ("log-ins, wrong", 429),
+        ("log-ins, from one address after another", 429),
+        ("sign-ups", 201),
+        ("sign-ups", 429),
+        ("bodies", 422),
+        ("uploads, slow", 429),
+        ("uploads, big", 422),
+        ("pictures", 422),
+        ("idle", 200),
+        ("metrics", 200),
+        ("tokens", 401),
+        ("framing", 400),
+    ] {
+        assert!(answers.count(attack, status) != Some(0), "{attack} had no answer of {status}: {answers}");
+    }
+}
