@@ -12,9 +12,6 @@ use tokio::time::{Instant, sleep};
 
 use super::harness::{Answer, Call, TestApp, User, claims_of, jpeg, jpeg_of, png, sign_up_body};
 
-/// How many there are, each with an address of its own.
-pub(crate) const CLIENTS: u8 = 2;
-
 /// How often one signs up, so that it stays within the 60 sign-ups that it has at once, and how often in all.
 const SIGN_UP_EVERY: Duration = Duration::from_millis(2_200);
 const SIGN_UPS: usize = 55;
@@ -38,14 +35,15 @@ pub(crate) struct Honest {
     pub(crate) users: Vec<User>,
     /// The names of the users' images, by the users' ids.
     images: BTreeMap<String, String>,
-    pub(crate) times: Times,
+    times: Times,
 }
 
 impl Honest {
-    pub(crate) fn new(number: u8) -> Self {
-        let address = Ipv4Addr::new(127, 0, 0, 9 + number);
+    /// One with this address on this machine.
+    pub(crate) fn new(address: u8) -> Self {
+        let (name, address) = (format!("honest-{address}"), Ipv4Addr::new(127, 0, 0, address));
         Self {
-            name: format!("honest-{number}"),
+            name,
             address,
             client: client(address),
             users: Vec::new(),
@@ -54,9 +52,10 @@ impl Honest {
         }
     }
 
-    /// Closes its connections.
-    pub(crate) fn leave(&mut self) {
+    /// Closes its connections, and tells how long its requests took.
+    pub(crate) fn leave(&mut self) -> Times {
         self.client = client(self.address);
+        std::mem::take(&mut self.times)
     }
 
     /// Works until then, and a little at least. Whatever is not answered as it should be fails the test.
@@ -84,7 +83,7 @@ impl Honest {
         let (number, name) = (self.users.len(), format!("{}-{}", self.name, self.users.len()));
         let body = sign_up_body(&name);
         let call = self.call(app, Method::POST, "/api/v1/auth/signup").json(&body);
-        timed(&mut self.times.hashed, call).await.has(201);
+        timed(app, &mut self.times.hashed, call, 201).await;
         let text = |field: &str| body[field].as_str().unwrap().to_owned();
         self.users.push(User {
             id: String::new(),
@@ -101,7 +100,7 @@ impl Honest {
         let user = &self.users[number];
         let body = json!({"email": user.email, "password": user.password});
         let call = self.call(app, Method::POST, "/api/v1/auth/login").json(&body);
-        let answer = timed(&mut self.times.hashed, call).await.has(200).json();
+        let answer = timed(app, &mut self.times.hashed, call, 200).await.json();
         let user = &mut self.users[number];
         answer["access_token"].as_str().unwrap().clone_into(&mut user.access);
         answer["refresh_token"].as_str().unwrap().clone_into(&mut user.refresh);
@@ -113,24 +112,24 @@ impl Honest {
         let user = self.users[number].clone();
         let name = format!("{}-{}", user.email.split('@').next().unwrap(), self.times.plain.len());
         let edit = self.call(app, Method::PUT, &user.path()).by(&user).json(&json!({ "username": name }));
-        assert_eq!(self.ask(edit).await.json()["username"], name.as_str());
+        assert_eq!(self.ask(app, edit).await.json()["username"], name.as_str());
         let read = self.call(app, Method::GET, &user.path()).by(&user);
-        assert_eq!(self.ask(read).await.json()["username"], name.as_str());
+        assert_eq!(self.ask(app, read).await.json()["username"], name.as_str());
 
-        let image = [jpeg(), png(), jpeg_of(200_000)][self.times.plain.len() % 3].clone();
+        let image = [jpeg(), png(), jpeg_of(200_000)][self.times.plain.len() / 6 % 3].clone();
         let upload = self.call(app, Method::POST, "/api/v1/profile-upload/").by(&user);
-        let answer = self.ask(upload.file("image", "me.jpg", &image)).await.json();
+        let answer = self.ask(app, upload.file("image", "me.jpg", &image)).await.json();
         let stored = answer["filename"].as_str().unwrap().to_owned();
         let read = self.call(app, Method::GET, &format!("{}/profile-image", user.path())).by(&user);
-        let shown = self.ask(read).await.body;
+        let shown = self.ask(app, read).await.body;
         assert!(shown == fs::read(app.image(&user.id, &stored)).unwrap(), "another image");
         self.images.insert(user.id.clone(), stored);
 
         let refresh = json!({ "refresh_token": user.refresh });
         let refresh = self.call(app, Method::POST, "/api/v1/refresh/").json(&refresh);
-        self.ask(refresh).await;
+        self.ask(app, refresh).await;
         let health = self.call(app, Method::GET, "/health/ready");
-        self.ask(health).await;
+        self.ask(app, health).await;
     }
 
     fn call(&self, app: &TestApp, method: Method, path: &str) -> Call {
@@ -139,18 +138,24 @@ impl Honest {
     }
 
     /// Asks for what needs no hash.
-    async fn ask(&mut self, call: Call) -> Answer {
-        let answer = timed(&mut self.times.plain, call).await.has(200);
+    async fn ask(&mut self, app: &TestApp, call: Call) -> Answer {
+        let answer = timed(app, &mut self.times.plain, call, 200).await;
         sleep(REST).await;
         answer
     }
 }
 
-async fn timed(times: &mut Vec<Duration>, call: Call) -> Answer {
+/// Asks, and must be answered so.
+async fn timed(app: &TestApp, times: &mut Vec<Duration>, call: Call, status: u16) -> Answer {
     let begun = Instant::now();
     let answer = call.await;
     times.push(begun.elapsed());
-    answer
+    if answer.status != status {
+        let id = answer.header("x-request-id").unwrap();
+        let tells = |line: &&String| line.contains(id) || !line.contains("\"level\":\"INFO\"");
+        println!("{:#?}", app.log().lines.iter().filter(tells).collect::<Vec<_>>());
+    }
+    answer.has(status)
 }
 
 /// The time that so many of a hundred took at most.

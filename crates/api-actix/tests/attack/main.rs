@@ -2,6 +2,9 @@
 //! clients sign up, log in, edit and upload. None of their requests fails, each is answered in time, and afterwards the
 //! service holds as much memory, disk and as many connections as before.
 //!
+//! How long a request takes of itself, its hash included, another instance tells that nobody attacks: it is asked the same, on
+//! the same machine, at the same time.
+//!
 //! `ROSTER_ATTACK_SECONDS` says for how long on each store (40 without), `ROSTER_ATTACK_ONLY` names one kind of attack,
 //! and `ROSTER_TEST_BINARY` another build of the binary.
 
@@ -35,13 +38,13 @@ use tokio::time::Instant;
 use attackers::Answers;
 use harness::{Setup, TestApp};
 use holdings::Holdings;
-use honest::{Honest, Times};
+use honest::{Honest, Times, percentile};
 use target::Target;
 
 /// How long a client waits for an answer before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How much longer than its own hashing an honest request may take, but for one of a hundred.
+/// How much longer than on an instance that nobody attacks requests may take, but for one of a hundred.
 const MOST_WAITED: Duration = Duration::from_secs(1);
 
 /// How much more memory may be resident afterwards than before: the tables of who asked how often (12 MB), caches and pools
@@ -54,19 +57,27 @@ static TURN: Mutex<()> = Mutex::const_new(());
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_strangers_send_hurts_anybody_else_on_sqlite() {
     let _turn = TURN.lock().await;
-    attack(Setup::new()).await;
+    attack([Setup::new(), Setup::new()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_strangers_send_hurts_anybody_else_on_mongodb() {
     let _turn = TURN.lock().await;
-    let database = Database::fresh(asked_topology()).await;
-    attack(Setup::new().set("DATABASE_URL", database.url()).set("DB_NAME", database.name())).await;
+    let databases = [Database::fresh(asked_topology()).await, Database::fresh(asked_topology()).await];
+    let on = |database: &Database| {
+        Setup::new().set("DATABASE_URL", database.url()).set("DB_NAME", database.name())
+    };
+    attack(databases.each_ref().map(on)).await;
 }
 
 fn duration() -> Duration {
     let seconds = std::env::var("ROSTER_ATTACK_SECONDS").ok().map(|text| text.parse().unwrap());
     Duration::from_secs(seconds.unwrap_or(40))
+}
+
+/// Whether the service was built as the test was, for debugging. It is attacked less hard then.
+fn is_debug() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("ROSTER_TEST_BINARY").is_none()
 }
 
 /// The service as it is shipped, but with few places for connections, so that strangers can take them all.
@@ -78,49 +89,58 @@ async fn start(setup: Setup) -> TestApp {
     std::fs::create_dir(&spools).unwrap();
     let setup = ["BCRYPT_COST", "RATE_LIMITS", "ADMIN_SIGNUP"].into_iter().fold(setup, Setup::unset);
     let setup = setup.set("METRICS_ADDRESS", "127.0.0.1:0").set("TMPDIR", spools.to_str().unwrap());
+    // A debug build shares two processors with those who attack it, and would have too little of them left for dear hashes.
+    let setup = if is_debug() { setup.set("BCRYPT_COST", "11") } else { setup };
     setup.by(&["/bin/sh", "-c", r#"ulimit -n 4096; exec "$@""#, "sh"]).start_in(folder).await
 }
 
-async fn attack(setup: Setup) {
-    let app = start(setup).await;
+async fn attack([attacked, calm]: [Setup; 2]) {
+    let (app, calm) = (start(attacked).await, start(calm).await);
     let metrics = app.logged(|log| {
         let line = log.events().find(|line| line["event"] == "metrics")?;
         line["address"].as_str()?.parse().ok()
     });
     let metrics: SocketAddr = metrics.await.expect("the log tells the address");
-    let mut honest: Vec<_> = (0..honest::CLIENTS).map(Honest::new).collect();
+    let (mut honest, mut others) = ([9, 10].map(Honest::new), [11].map(Honest::new));
     // Everything has been asked for once before it is looked at what that takes.
-    join_all(honest.iter_mut().map(|client| client.work(&app, Instant::now()))).await;
-    let mut target = Target::new(&app, metrics, honest[0].users[0].clone()).await;
-    for client in &mut honest {
-        client.leave();
-        client.times = Times::default();
-    }
-    let hashes = target.hashes().await;
-    let before = Holdings::of(&app, metrics);
-
+    work(&app, &mut honest, Instant::now()).await;
+    work(&calm, &mut others, Instant::now()).await;
     let until = Instant::now() + duration();
-    target.until = until;
-    let target = Arc::new(target);
-    let working = join_all(honest.iter_mut().map(|client| client.work(&app, until)));
+    let target = Arc::new(Target::new(&app, metrics, honest[0].users[0].clone(), until).await);
+    let (before, hashes) = (Holdings::of(&app, metrics), target.hashes().await);
+
     let watching = Holdings::most_until(&app, metrics, until);
-    let (attackers, _, most) = tokio::join!(attackers::all(&target), working, watching);
+    let (attackers, most, times, calm_times) = tokio::join!(
+        attackers::all(&target),
+        watching,
+        work(&app, &mut honest, until),
+        work(&calm, &mut others, until)
+    );
     let own = (target.hashes().await - hashes).mean();
 
-    println!("before: {before}\nat most: {most}");
-    let mut times = Times::default();
-    for client in &mut honest {
-        client.leave();
-        times.join(std::mem::take(&mut client.times));
+    println!("before: {before}\nat most: {most}\nhonest: {times}\nhonest, nobody attacks: {calm_times}");
+    println!("a hash took {own:.1?}\n{attackers}");
+    for (kind, times, calm) in [
+        ("log-ins and sign-ups", times.hashed, calm_times.hashed),
+        ("other requests", times.plain, calm_times.plain),
+    ] {
+        let [attacked, calm] = [times, calm].map(|times| percentile(&times, 99));
+        assert!(
+            attacked <= calm + MOST_WAITED,
+            "p99 of {kind}: {attacked:?}, and {calm:?} without an attack"
+        );
     }
-    println!("honest: {times}; a hash took {own:.1?}");
-    println!("{attackers}");
-    let [plain, hashed] = [&times.plain, &times.hashed].map(|times| honest::percentile(times, 99));
-    assert!(plain <= MOST_WAITED, "p99 of requests without a hash: {plain:?}");
-    assert!(hashed <= MOST_WAITED + own, "p99 of log-ins and sign-ups: {hashed:?}, a hash {own:?}");
     assert_they_attacked(&attackers);
     before.come_back(&app, metrics).await;
     honest::images_are_theirs(&app, &honest);
+}
+
+/// Lets clients work until then, and close their connections. Tells how long their requests took.
+async fn work(app: &TestApp, clients: &mut [Honest], until: Instant) -> Times {
+    join_all(clients.iter_mut().map(|client| client.work(app, until))).await;
+    let mut times = Times::default();
+    clients.iter_mut().for_each(|client| times.join(client.leave()));
+    times
 }
 
 /// Each attack got as far as it can.
@@ -129,13 +149,13 @@ fn assert_they_attacked(answers: &Answers) {
         ("log-ins, right", 200),
         ("log-ins, wrong", 401),
         ("log-ins, wrong", 429),
-        ("log-ins, from one address after another", 429),
+        ("log-ins, from one address after another", 401),
         ("sign-ups", 201),
         ("sign-ups", 429),
         ("bodies", 422),
         ("uploads, slow", 429),
-        ("uploads, big", 422),
-        ("pictures", 422),
+        ("uploads, big", 400),
+        ("pictures", 413),
         ("idle", 200),
         ("metrics", 200),
         ("tokens", 401),

@@ -27,7 +27,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) async fn new(app: &TestApp, metrics: SocketAddr, victim: User) -> Self {
+    pub(crate) async fn new(app: &TestApp, metrics: SocketAddr, victim: User, until: Instant) -> Self {
         let admin = app.admin().await;
         let purged = app.sign_up("purged").await;
         app.trash(&admin, &[&purged]).await;
@@ -37,7 +37,7 @@ impl Target {
             users.push(app.sign_up(&format!("attacker-{number}")).await);
         }
         let json = super::bodies::endpoints(app, &users[0]).await;
-        Self { api: app.address(), metrics, users, purged, victim, json, until: Instant::now() }
+        Self { api: app.address(), metrics, users, purged, victim, json, until }
     }
 
     pub(crate) fn is_attacked(&self) -> bool {

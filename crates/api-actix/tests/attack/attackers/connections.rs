@@ -13,7 +13,7 @@ use crate::target::Target;
 const CONNECTIONS: u64 = 3_000;
 
 /// How long one that lost its connection waits before it opens the next.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(20);
 
 pub(super) async fn idle(target: Arc<Target>) -> Figures {
     together((0..CONNECTIONS).map(|number| stay(Arc::clone(&target), number))).await
@@ -22,7 +22,7 @@ pub(super) async fn idle(target: Arc<Target>) -> Figures {
 async fn stay(target: Arc<Target>, number: u64) -> Figures {
     let (mut figures, health) = (Figures::default(), request("GET", "/health", ""));
     // Not all in one moment, which the system would not let through.
-    sleep(Duration::from_millis(number)).await;
+    sleep(Duration::from_millis(2 * number)).await;
     while target.is_attacked() {
         let staying = async {
             let begun = tokio::time::Instant::now();

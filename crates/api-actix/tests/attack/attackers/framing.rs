@@ -10,7 +10,7 @@ use crate::client::Figures;
 use crate::target::Target;
 
 /// How long it rests between two.
-const REST: Duration = Duration::from_millis(10);
+const REST: Duration = Duration::from_millis(25);
 
 const POST: &str = "POST /api/v1/auth/login HTTP/1.1\r\nhost: roster\r\n";
 

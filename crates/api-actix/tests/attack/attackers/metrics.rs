@@ -15,7 +15,8 @@ const IDLE: usize = 40;
 const BUSY: usize = 4;
 
 /// How long they rest between two connections.
-const REST: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(50);
+const IDLE_REST: Duration = Duration::from_secs(1);
 
 pub(super) async fn flood(target: Arc<Target>) -> Figures {
     let attacks = (0..IDLE + BUSY).map(|number| {
@@ -31,7 +32,7 @@ pub(super) async fn flood(target: Arc<Target>) -> Figures {
                     // It ends with the connection or the attack.
                     let _ = timeout_at(target.until, stream.read(&mut [0])).await;
                 }
-                sleep(REST).await;
+                sleep(if number < BUSY { REST } else { IDLE_REST }).await;
             }
             figures
         }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::client::Figures;
+use super::is_debug;
 use super::target::Target;
 
 /// What attackers were answered, by the kind of their attack.
@@ -43,11 +44,18 @@ pub(crate) async fn all(target: &Arc<Target>) -> Answers {
         ("framing", Box::pin(framing::tricks(Arc::clone(target)))),
     ];
     let only = std::env::var("ROSTER_ATTACK_ONLY").ok();
-    let attacks = attacks.into_iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name));
+    let attacks = attacks
+        .into_iter()
+        .filter(|(name, _)| only.as_deref().is_none_or(|only| only.split("; ").any(|only| only == *name)));
     let attacks = attacks.map(|(name, attack)| async move {
         (name, tokio::spawn(attack).await.expect("an attacker sees nothing that is wrong"))
     });
     Answers(join_all(attacks).await)
+}
+
+/// How many times as many as to a debug build send without end: that needs most of two processors to read what a few send.
+fn force() -> u32 {
+    if is_debug() { 1 } else { 8 }
 }
 
 /// Runs that many at once and adds up what they were answered.

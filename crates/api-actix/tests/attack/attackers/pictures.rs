@@ -2,9 +2,10 @@
 
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use image::{ImageBuffer, ImageFormat, Luma};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::together;
 use crate::client::Figures;
@@ -12,6 +13,9 @@ use crate::target::{Target, ask_once};
 
 /// How many of them come at once.
 const AT_ONCE: usize = 12;
+
+/// How long each rests between two.
+const REST: Duration = Duration::from_millis(200);
 
 /// 12 megapixels, progressive, see `image_memory`.
 const PROGRESSIVE: &[u8] = include_bytes!("../../image_memory/progressive.jpg");
@@ -36,6 +40,7 @@ pub(super) async fn flood(target: Arc<Target>) -> Figures {
                 let begun = Instant::now();
                 let status = ask_once(target.api_from(50), request, target.until).await;
                 figures.add_answer((status, begun.elapsed()));
+                sleep(REST).await;
             }
             figures
         }

@@ -11,10 +11,10 @@ use crate::harness::sign_up_body;
 use crate::target::{Target, ask_once};
 
 /// How many come at once.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 10;
 
 /// How long each rests between two.
-const REST: Duration = Duration::from_millis(50);
+const REST: Duration = Duration::from_millis(250);
 
 pub(super) async fn flood(target: Arc<Target>) -> Figures {
     together((0..AT_ONCE).map(|number| sign_up(Arc::clone(&target), number))).await

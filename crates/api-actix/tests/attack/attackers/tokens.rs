@@ -11,7 +11,7 @@ use crate::harness::{Forge, now};
 use crate::target::{Target, ask_once};
 
 /// How long it rests between two.
-const REST: Duration = Duration::from_millis(10);
+const REST: Duration = Duration::from_millis(25);
 
 pub(super) async fn forge(target: Arc<Target>) -> Figures {
     let copy = Forge::copy(&target.users[0].access).claim("user_id", target.victim.id.as_str());

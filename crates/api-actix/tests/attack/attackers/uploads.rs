@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::together;
+use super::{force, together};
 use crate::client::{Figures, Way};
 use crate::harness::multipart;
 use crate::target::{Target, ask_once};
@@ -14,9 +14,8 @@ use crate::target::{Target, ask_once};
 /// What an image may have.
 const LARGEST: usize = 10 * 1024 * 1024;
 
-/// How many connections each account has for slow uploads, and there are for big ones.
+/// How many connections each account has for slow uploads.
 const SLOW: usize = 6;
-const BIG: usize = 3;
 
 /// How long a slow one rests before the next byte.
 const REST: Duration = Duration::from_secs(3);
@@ -79,14 +78,14 @@ async fn dribble(way: Way, request: Vec<u8>, until: Instant) -> Figures {
             let status = std::str::from_utf8(&answer[9..]).ok().and_then(|status| status.parse().ok());
             figures.add_answer((status, begun.elapsed()));
         }
-        sleep(REST / 10).await;
+        sleep(REST).await;
     }
     figures
 }
 
 pub(super) async fn big(target: Arc<Target>) -> Figures {
     let content = vec![0; LARGEST - 1024];
-    let attacks = (0..BIG).map(|number| {
+    let attacks = (0..2 * force() as usize).map(|number| {
         let (path, field) = endpoints(number);
         let requests: Vec<_> = tokens(&target).map(|token| upload(token, path, field, &content)).collect();
         let target = Arc::clone(&target);
