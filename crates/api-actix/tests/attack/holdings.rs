@@ -59,8 +59,8 @@ impl Holdings {
     }
 }
 
-/// How many more files may be open afterwards: connections that the pools of the stores keep.
-const MORE_FILES: usize = 32;
+/// How many more files may be open afterwards: as many as MongoDB's driver keeps connections in its pool.
+const MORE_FILES: usize = 100;
 
 impl fmt::Display for Holdings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -116,7 +116,7 @@ impl Honest {
         let read = self.call(app, Method::GET, &user.path()).by(&user);
         assert_eq!(self.ask(app, read).await.json()["username"], name.as_str());
 
-        let image = [jpeg(), png(), jpeg_of(200_000)][self.times.plain.len() / 6 % 3].clone();
+        let image = [jpeg(), png(), jpeg_of(50_000)][self.times.plain.len() / 6 % 3].clone();
         let upload = self.call(app, Method::POST, "/api/v1/profile-upload/").by(&user);
         let answer = self.ask(app, upload.file("image", "me.jpg", &image)).await.json();
         let stored = answer["filename"].as_str().unwrap().to_owned();

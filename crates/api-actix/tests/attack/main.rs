@@ -44,8 +44,10 @@ use target::Target;
 /// How long a client waits for an answer before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How much longer than on an instance that nobody attacks requests may take, but for one of a hundred.
+/// How much longer than on an instance that nobody attacks requests may take, but for one of a hundred. A debug build needs
+/// some ten times as long to read what it is sent, on processors that it shares with those who send it.
 const MOST_WAITED: Duration = Duration::from_secs(1);
+const MOST_WAITED_IN_DEBUG: Duration = Duration::from_secs(5);
 
 /// How much more memory may be resident afterwards than before: the tables of who asked how often (12 MB), caches and pools
 /// of the stores' drivers, and what the allocator keeps.
@@ -120,13 +122,14 @@ async fn attack([attacked, calm]: [Setup; 2]) {
 
     println!("before: {before}\nat most: {most}\nhonest: {times}\nhonest, nobody attacks: {calm_times}");
     println!("a hash took {own:.1?}\n{attackers}");
+    let most_waited = if is_debug() { MOST_WAITED_IN_DEBUG } else { MOST_WAITED };
     for (kind, times, calm) in [
         ("log-ins and sign-ups", times.hashed, calm_times.hashed),
         ("other requests", times.plain, calm_times.plain),
     ] {
         let [attacked, calm] = [times, calm].map(|times| percentile(&times, 99));
         assert!(
-            attacked <= calm + MOST_WAITED,
+            attacked <= calm + most_waited,
             "p99 of {kind}: {attacked:?}, and {calm:?} without an attack"
         );
     }

@@ -27,7 +27,7 @@ pub(super) async fn worst(target: Arc<Target>) -> Figures {
     let attacks = manners.map(|(manner, number)| {
         // Each has an endpoint and sends some of the bodies, beginning with another than its neighbours.
         let (method, path) = &target.json[number / 2 % target.json.len()];
-        let token = (number % 2 == 0).then_some(target.users[0].access.as_str());
+        let token = (number % 2 == 0).then_some(target.users[1].access.as_str());
         let bodies = (0..4).map(|turn| &bodies[(number * 7 + turn * 11) % bodies.len()]);
         let requests = bodies.map(|body| with_body(method, path, token, body)).collect();
         send(manner, target.api_from(21), requests, target.until)

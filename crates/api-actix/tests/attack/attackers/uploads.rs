@@ -1,5 +1,6 @@
 //! Uploads that take room: slow ones that announce much, and big ones that are no pictures, also of users that are no more.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,9 +31,9 @@ pub(super) fn upload(token: &str, path: &str, field: &str, content: &[u8]) -> Ve
     [head.as_bytes(), &body].concat()
 }
 
-/// The token of each account in turn, and that of one that is purged.
-fn tokens(target: &Target) -> impl Iterator<Item = &String> + Clone {
-    target.users.iter().chain([&target.purged]).map(|user| &user.access)
+/// The tokens of some accounts, and that of one that is purged.
+fn tokens(target: &Target, accounts: Range<usize>) -> impl Iterator<Item = &String> + Clone {
+    target.users[accounts].iter().chain([&target.purged]).map(|user| &user.access)
 }
 
 fn endpoints(number: usize) -> (&'static str, &'static str) {
@@ -41,8 +42,8 @@ fn endpoints(number: usize) -> (&'static str, &'static str) {
 
 pub(super) async fn slow(target: Arc<Target>) -> Figures {
     let (content, way) = (vec![0; LARGEST - 1024], target.api_from(40));
-    let (all, until) = (tokens(&target).count() * SLOW, target.until);
-    let requests = tokens(&target).cycle().take(all).enumerate().map(|(number, token)| {
+    let (all, until) = (tokens(&target, 1..4).count() * SLOW, target.until);
+    let requests = tokens(&target, 1..4).cycle().take(all).enumerate().map(|(number, token)| {
         let (path, field) = endpoints(number);
         let mut request = upload(token, path, field, &content);
         // No more than will ever be sent of it.
@@ -85,9 +86,10 @@ async fn dribble(way: Way, request: Vec<u8>, until: Instant) -> Figures {
 
 pub(super) async fn big(target: Arc<Target>) -> Figures {
     let content = vec![0; LARGEST - 1024];
-    let attacks = (0..2 * force() as usize).map(|number| {
+    let attacks = (0..force() as usize).map(|number| {
         let (path, field) = endpoints(number);
-        let requests: Vec<_> = tokens(&target).map(|token| upload(token, path, field, &content)).collect();
+        let requests: Vec<_> =
+            tokens(&target, 4..6).map(|token| upload(token, path, field, &content)).collect();
         let target = Arc::clone(&target);
         async move {
             let mut figures = Figures::default();
