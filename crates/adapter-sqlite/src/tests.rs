@@ -1,5 +1,6 @@
-//! What can only be tested from inside: the plans of queries, a disk that is full, deadlines of pages.
+//! What can only be tested from inside: the plans of queries, a disk that is full, deadlines of pages, what is told of calls.
 
+mod calls;
 mod deadline;
 mod full_disk;
 mod plans;
