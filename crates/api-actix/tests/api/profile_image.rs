@@ -328,6 +328,7 @@ async fn an_image_that_breaks_off_ends_the_connection_and_is_told_once() {
     app.get("/health").await.has(200);
     app.signal(rustix::process::Signal::TERM);
     app.ended().await;
-    let told = app.log().events().filter(|event| event["event"] == "image broke off").count();
-    assert_eq!(told, 1, "{:#?}", app.log().lines);
+    let told: Vec<_> = app.log().events().filter(|event| event["event"] == "outage begins").collect();
+    assert_eq!(told.len(), 1, "{:#?}", app.log().lines);
+    assert_eq!((&told[0]["cause"], &told[0]["operation"]), (&"image folder".into(), &"read".into()));
 }
