@@ -56,7 +56,7 @@ impl MongoStore {
     /// The same, whose calls are told to that observer from now on, or to nobody.
     #[must_use]
     pub fn observed_by(mut self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
-        self.server.tell_to(observer.as_ref());
+        self.server.tell_to(observer);
         self
     }
 

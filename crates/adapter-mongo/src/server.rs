@@ -72,10 +72,9 @@ impl Server {
     }
 
     /// Tells that observer of its calls from now on, or nobody.
-    pub(crate) fn tell_to(&mut self, observer: Option<&Arc<dyn StoreObserver>>) {
-        for lane in [&mut self.reads, &mut self.writes] {
-            lane.calls = lane.calls.clone().told_to(observer.cloned());
-        }
+    pub(crate) fn tell_to(&mut self, observer: Option<Arc<dyn StoreObserver>>) {
+        self.reads.calls = self.reads.calls.clone().told_to(observer.clone());
+        self.writes.calls = self.writes.calls.clone().told_to(observer);
     }
 
     /// Runs an operation that reads, as [`Lane::run`] does.

@@ -73,7 +73,7 @@ impl S3Images {
     /// Tries whether the bucket can be read with these keys, by an object that nobody has: the answer that it is not there
     /// needs all that an image needs.
     pub async fn probe(&self) -> Result<(), Unavailable> {
-        self.call("probe", Access::Read, self.look()).await
+        self.call("probe", Access::Read, Box::pin(self.look())).await
     }
 
     async fn look(&self) -> Result<(), Fault> {
@@ -117,7 +117,7 @@ impl S3Images {
         operation: &'static str,
         object: String,
     ) -> Result<Option<StoredImage>, Unavailable> {
-        let Some(object) = self.call(operation, Access::Read, self.get(object)).await? else {
+        let Some(object) = self.call(operation, Access::Read, Box::pin(self.get(object))).await? else {
             return Ok(None);
         };
         let length = object.content_length().and_then(|length| u64::try_from(length).ok());
