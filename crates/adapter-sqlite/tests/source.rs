@@ -12,8 +12,8 @@ use tempfile::TempDir;
 
 /// The files of a folder, with what is in them.
 fn files(folder: &Path) -> BTreeMap<OsString, Vec<u8>> {
-    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap());
-    entries.map(|entry| (entry.file_name(), std::fs::read(entry.path()).unwrap())).collect()
+    let entries = folder.read_dir().expect("a folder").map(|entry| entry.expect("a file"));
+    entries.map(|entry| (entry.file_name(), std::fs::read(entry.path()).expect("a file"))).collect()
 }
 
 #[tokio::test]

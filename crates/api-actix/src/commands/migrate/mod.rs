@@ -27,8 +27,8 @@ const BATCH: usize = 500;
 /// What is told behind the arguments.
 pub(super) const HELP: &str = "\
 Stop the service on the source first, and do not start it on the target before this has ended
-with exit code 0: what changes meanwhile is not moved. The source is only read, and stays as it
-is, byte for byte. A run that was cut off is run again, and goes on where it was.
+with exit code 0: what changes meanwhile is not moved. The database of --from is only read, and
+stays as it is, byte for byte. A run that was cut off is run again, and goes on where it was.
 
 The target is looked at first: one that holds users who are not in the source is refused before
 anything is written. In the end every account is read again from both, and every image that was
