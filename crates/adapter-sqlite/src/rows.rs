@@ -1,4 +1,4 @@
-//! Between rows and the domain's types. What a row holds is rehydrated, never refused for its content.
+//! Converts between rows and the domain's types. Reading rehydrates and never refuses a row for its content.
 
 use roster_domain::entities::{LogIns, User};
 use roster_domain::values::{
@@ -144,6 +144,12 @@ pub(crate) fn all<T>(
 /// Whether there is a row.
 pub(crate) fn exists(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<bool> {
     connection.prepare_cached(sql)?.exists(params)
+}
+
+/// How many something is.
+pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let count: i64 = row.get(column)?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// As `SQLite` counts: what is beyond its numbers is as many as it can count.

@@ -1,4 +1,4 @@
-//! Who is in the store: users whose names are made so that it is known how many each search finds.
+//! The users in the store. Their names are made so that the number of matches of each search is known.
 
 use std::cell::Cell;
 
@@ -88,7 +88,7 @@ impl Population {
         let all = self.users + self.trashed();
         for first in (0..all).step_by(usize::try_from(BATCH)?) {
             let batch: Vec<_> = (first..all.min(first + BATCH)).map(|number| self.account(number)).collect();
-            archive.write(&batch).await?;
+            archive.write(&batch, Timestamp::from_millis(0)).await?;
         }
         Ok(())
     }

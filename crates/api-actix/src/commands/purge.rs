@@ -6,6 +6,7 @@ use roster_domain::use_cases::RemovalProgress;
 use super::{say, waiting};
 use crate::Failure;
 use crate::composition::compose;
+use crate::expiry;
 use crate::server::StartError;
 use roster_settings::Settings;
 
@@ -20,6 +21,9 @@ pub(super) fn run() -> Result<(), Failure> {
         let ended = purge(roster, ids.as_ref(), &mut purged).await;
         say(&format!("{purged} users deleted for good, who were in the trash for too long"))?;
         ended?;
+        if let Some(left) = expiry::told(roster.expired_trash().await?, "by the next run") {
+            say(&left)?;
+        }
         let mut progress = RemovalProgress::default();
         let ended = roster.remove_images(&mut progress, Request::of_roster(ids.request_id())).await;
         say(&format!("{} images removed", progress.removed()))?;
