@@ -1,12 +1,13 @@
 //! JPEG (ISO/IEC 10918-1, annex B).
 
-use std::io::{self, BufRead, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::ops::Range;
 
 use image::metadata::Orientation;
 use jpeg_decoder::{Decoder, Error as DecoderError, PixelFormat};
 use roster_domain::ports::{ProcessError, Spool};
 
-use crate::input::{self, Input, Pieces};
+use crate::input::{self, InPieces, Input, Pieces};
 use crate::picture::{Decoded, Picture, SIDE, Samples};
 use crate::unavailable;
 
@@ -39,6 +40,18 @@ const ONES_AND_END: &[u8] = &{
 /// The most bytes of zeros at the end of data that have no end marker: data may end so, but what follows them is no part of them.
 const ZEROS_OF_DATA: u64 = 1;
 
+/// How many bytes take as long to go over as a block takes to decode.
+const BYTES_OF_A_BLOCK: u64 = 16;
+
+/// What the decoder says where there are bytes before a restart that belong to no block.
+const NO_RESTART: &str = "no marker found where RST";
+
+/// How many bytes the decoder has taken then, at least, that belong to no block: it holds 57 bits or more.
+const UNNEEDED: u64 = 7;
+
+/// How many bytes the decoder has taken at most, and not decoded: 64 bits, of which each byte may take two.
+const MOST_AHEAD: u64 = 16;
+
 /// What can be said of a picture without decoding it.
 #[derive(Debug, Default)]
 pub(crate) struct Outline {
@@ -46,6 +59,8 @@ pub(crate) struct Outline {
     pub(crate) height: u32,
     components: Vec<Component>,
     progressive: bool,
+    /// Whether the decoder starts anew within a scan.
+    restarts: bool,
     /// Adobe's programs say who they are, and write inks upside down.
     adobe: bool,
     /// Bytes of application data, of which a decoder keeps some.
@@ -118,6 +133,7 @@ pub(crate) fn walk(image: &Spool, reader: &mut Input<'_>) -> Result<Outline, Pro
                 let length = segment_length(reader)?;
                 skip(reader, length)?;
                 outline.pieces.keep(start..start + 4 + length)?;
+                outline.restarts |= marker == 0xDD;
             }
             // Comments, and a number of lines that is known already.
             0xFE | 0xDC => {
@@ -360,16 +376,35 @@ impl Outline {
         2 * self.metadata + decoding.max(Picture::finishing_need(width, height, channels, self.profile))
     }
 
+    /// Decodes it. What makes no sense before a restart is gone over, as libjpeg does: the restart is there for that. The
+    /// decoder tells of it only when it comes to it, and is asked once more without it.
     pub(crate) fn decode(&self, image: &Spool) -> Result<Decoded, ProcessError> {
-        let mut decoder = Decoder::new(self.pieces.open(image));
+        let mut rest = None::<Pieces>;
+        for _ in 0..=MAX_WORK / (self.work + image.length() / BYTES_OF_A_BLOCK + 1) {
+            let pieces = rest.as_ref().unwrap_or(&self.pieces);
+            let mut reader = pieces.open(image);
+            match self.decode_from(&mut reader) {
+                Err(DecoderError::Format(why)) if self.restarts && !self.progressive => {
+                    let ahead = if why.starts_with(NO_RESTART) { UNNEEDED } else { MOST_AHEAD };
+                    let stray = before_restart(pieces, image, input::taken(&reader), ahead).map_err(fault)?;
+                    rest = Some(pieces.without(&stray.ok_or(ProcessError::Damaged)?)?);
+                }
+                decoded => return decoded.map_err(refusal),
+            }
+        }
+        Err(ProcessError::Damaged)
+    }
+
+    fn decode_from(&self, reader: &mut BufReader<InPieces<'_>>) -> Result<Decoded, DecoderError> {
+        let mut decoder = Decoder::new(reader);
         // It shrinks while it decodes, as far as to a half, a quarter or an eighth, but not below this.
-        let (width, height) = decoder.scale(SIDE, SIDE).map_err(refusal)?;
-        let mut pixels = decoder.decode().map_err(refusal)?;
+        let (width, height) = decoder.scale(SIDE, SIDE)?;
+        let mut pixels = decoder.decode()?;
         let samples = match decoder.info().map(|info| info.pixel_format) {
             Some(PixelFormat::L8) => Samples::Grey,
             Some(PixelFormat::RGB24) => Samples::Rgb,
             Some(PixelFormat::CMYK32) => Samples::Cmyk,
-            Some(PixelFormat::L16) | None => return Err(ProcessError::Damaged),
+            Some(PixelFormat::L16) | None => return Err(DecoderError::Format("no samples of 8 bits".into())),
         };
         if samples == Samples::Cmyk && !self.adobe {
             // The decoder takes all inks to be upside down.
@@ -390,6 +425,32 @@ impl Outline {
 fn scale(width: u64, height: u64) -> u64 {
     let reaches = |scale: &u64| (width.max(height) * scale).div_ceil(8) >= u64::from(SIDE);
     [1, 2, 4].into_iter().find(reaches).unwrap_or(8)
+}
+
+/// What is left out where the decoder gave up when it had taken so many bytes: so many of them, but none before the last
+/// restart, and all that follow up to the next one. `None` where no restart follows.
+fn before_restart(pieces: &Pieces, image: &Spool, taken: u64, ahead: u64) -> io::Result<Option<Range<u64>>> {
+    let mut reader = pieces.open(image);
+    let mut start = taken.saturating_sub(ahead);
+    io::copy(&mut reader.by_ref().take(start), &mut io::sink())?;
+    loop {
+        if reader.skip_until(START)? == 0 {
+            return Ok(None);
+        }
+        let marker = input::taken(&reader) - 1;
+        let mut code = [START];
+        while code[0] == START {
+            if reader.read(&mut code)? == 0 {
+                return Ok(None);
+            }
+        }
+        match code[0] {
+            0 => {}
+            0xD0..=0xD7 if marker >= taken => return Ok(Some(start..marker).filter(|part| !part.is_empty())),
+            0xD0..=0xD7 => start = input::taken(&reader),
+            _ => return Ok(None),
+        }
+    }
 }
 
 fn refusal(error: DecoderError) -> ProcessError {

@@ -338,6 +338,53 @@ fn bytes_between_segments_are_gone_over() {
     assert_eq!(process(&stray).unwrap().1, process(BASELINE).unwrap().1);
 }
 
+/// Where the restarts of the fixture are.
+fn restarts(image: &[u8]) -> Vec<usize> {
+    let scan = image.windows(2).position(|bytes| bytes == b"\xFF\xDA").unwrap();
+    let restarts = (scan..image.len() - 1).filter(|at| matches!(image[*at..], [0xFF, 0xD0..=0xD7, ..]));
+    restarts.collect()
+}
+
+#[test]
+fn bytes_before_a_restart_that_belong_to_no_block_are_gone_over() {
+    let image = fixture!("restarts_in_rows.jpg");
+    let (_, expected) = process(image).unwrap();
+    let restarts = restarts(image);
+    assert_eq!(restarts.len(), 3);
+    for stray in [&b"\x12"[..], &[0x55; 9], &[0xFF, 0, 0x3F].repeat(20), &[0; 3_000]] {
+        let mut changed = image.to_vec();
+        for at in restarts.iter().rev().step_by(2) {
+            changed.splice(at..at, stray.iter().copied());
+        }
+        assert_eq!(process(&changed).unwrap().1, expected, "{} bytes", stray.len());
+    }
+}
+
+#[test]
+fn data_without_a_meaning_cost_the_picture_what_stands_before_the_next_restart_alone() {
+    let image = fixture!("restarts_in_rows.jpg");
+    let restarts = restarts(image);
+    let mut changed = image.to_vec();
+    // No code of Huffman's consists of ones.
+    let damaged = restarts[0] + 4..restarts[0] + 12;
+    assert!(damaged.end < restarts[1]);
+    changed.splice(damaged, [0xFF, 0].repeat(4));
+    let (made, expected) = (picture(&changed), picture(image));
+    let are_same = |from: u32, to: u32| {
+        let same = |y: u32| (0..48).all(|x| made.get_pixel(x, y) == expected.get_pixel(x, y));
+        (from..to).all(same)
+    };
+    assert_eq!(
+        [are_same(0, 8), are_same(8, 16), are_same(16, 24), are_same(24, 32)],
+        [true, false, true, true]
+    );
+    // Behind the last restart nothing tells it from one that was cut.
+    let mut cut = image.to_vec();
+    let last = *restarts.last().unwrap();
+    cut.splice(last + 4..last + 12, [0xFF, 0].repeat(4));
+    assert!(refused_as_damaged(&cut));
+}
+
 #[rstest]
 fn parameters_of_scans_mean_nothing_in_a_baseline_image(
     #[values([0, 0, 0], [0, 63, 1], [1, 63, 0], [0, 64, 0], [63, 0, 0x21], [255, 255, 255])]
