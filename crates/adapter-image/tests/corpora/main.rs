@@ -1,4 +1,4 @@
-//! What becomes of the images that others test with: PngSuite, which is here with its licence, and Pillow's, which are fetched.
+//! What becomes of the images that others test with: `PngSuite`, which is here with its licence, and Pillow's, which are fetched.
 //!
 //! The lists tell what is refused, and why. Everything else is taken.
 
@@ -85,8 +85,8 @@ fn tried(folder: &Path, number: usize) -> BTreeMap<String, Why> {
                 made.image.file().read_exact_at(&mut bytes, 0).unwrap();
                 assert_clean(&name, made.format, &bytes);
             }
-            Err(ProcessError::Damaged) => drop(refused.insert(name, Why::Damaged)),
-            Err(ProcessError::UnknownFormat) => drop(refused.insert(name, Why::OtherFormat)),
+            Err(ProcessError::Damaged) => drop(refused.insert(name, Damaged)),
+            Err(ProcessError::UnknownFormat) => drop(refused.insert(name, OtherFormat)),
             Err(error) => panic!("{name}: {error:?}"),
         }
     }
