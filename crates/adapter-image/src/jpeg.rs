@@ -24,7 +24,7 @@ const MAX_SCANS: u32 = 64;
 /// image of 64 megapixels has ten million in libjpeg's scans, or fourteen where its colours are at full resolution.
 const MAX_WORK: u64 = 16_000_000;
 
-/// What stands for the end of data that have no end marker. Whoever needs more data finds ones, which no code of Huffman's
+/// What stands for the end of the data. Whoever needs more data finds ones, which no code of Huffman's
 /// consists of (F.1.2.1.2), and fails; whoever has enough goes over them.
 const ONES_AND_END: &[u8] = &{
     let mut bytes = [START; 130];
@@ -89,15 +89,11 @@ struct Component {
 pub(crate) fn walk(image: &Spool, reader: &mut Input<'_>) -> Result<Outline, ProcessError> {
     let mut outline = Outline::default();
     outline.pieces.put(&[START, 0xD8])?;
-    let (mut scans, mut last) = (0, None::<Scan>);
+    let (mut scans, mut last, mut has_end) = (0, None::<Scan>, false);
     while let Some(marker) = next_marker(reader)? {
         let start = reader.stream_position().map_err(fault)? - 2;
         if outline.is_whole() && !matches!(marker, 0x01 | 0xD0..=0xD7) {
-            if marker == 0xD9 {
-                outline.end_at(last.map_or(start, |last| last.end), last)?;
-                outline.pieces.put(&[START, 0xD9])?;
-                return Ok(outline);
-            }
+            has_end = marker == 0xD9;
             break;
         }
         match marker {
@@ -146,14 +142,18 @@ pub(crate) fn walk(image: &Spool, reader: &mut Input<'_>) -> Result<Outline, Pro
         }
     }
     let last = last.filter(|_| outline.is_whole()).ok_or(ProcessError::Damaged)?;
-    // A file that is filled up with zeros is cut all the same.
-    let zeros = input::zeros_at_end(image, last.data..last.end).map_err(fault)?;
-    let end = last.end.min(zeros + ZEROS_OF_DATA);
+    let mut end = last.end;
+    if !has_end {
+        // A file that is filled up with zeros is cut all the same.
+        let zeros = input::zeros_at_end(image, last.data..last.end).map_err(fault)?;
+        end = end.min(zeros + ZEROS_OF_DATA);
+    }
     // Such a scan has a bit for each block, and no codes.
     if last.single_bits && (end - last.data) * 8 < last.blocks {
         return Err(ProcessError::Damaged);
     }
-    outline.end_at(end, Some(last))?;
+    outline.pieces.keep(last.data..end)?;
+    // Also where there is an end: somebody may have put it there, to mend what was cut.
     outline.pieces.put(ONES_AND_END)?;
     Ok(outline)
 }
@@ -343,11 +343,6 @@ impl Outline {
     /// Whether all of the picture has been there.
     fn is_whole(&self) -> bool {
         !self.components.is_empty() && self.components.iter().all(|component| component.complete == u64::MAX)
-    }
-
-    /// Keeps the data of the last scan, up to there.
-    fn end_at(&mut self, end: u64, last: Option<Scan>) -> Result<(), ProcessError> {
-        last.map_or(Ok(()), |last| self.pieces.keep(last.data..end))
     }
 
     /// How many columns and rows of its largest units there are.

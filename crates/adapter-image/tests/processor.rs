@@ -289,6 +289,8 @@ fn no_image_that_is_cut_in_its_picture_is_taken() {
             if length > 12 {
                 let filled = [&image[..length], &[0; 5_000]].concat();
                 assert!(process(&filled).is_err(), "the first {length} of {} bytes, and zeros", image.len());
+                let ended = [&image[..length], &image[image.len() - end_mark(image)..]].concat();
+                assert!(process(&ended).is_err(), "the first {length} of {} bytes, and an end", image.len());
             }
         }
         assert!(refused_as_damaged(&image[..12]));
