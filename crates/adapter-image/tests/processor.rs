@@ -464,6 +464,39 @@ fn an_animation_is_a_still_picture_however_its_frames_are_numbered() {
     }
 }
 
+/// The fixture with its data in chunks of so many bytes.
+fn in_chunks(image: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let at = image.windows(4).position(|kind| kind == b"IDAT").unwrap();
+    let length = usize::try_from(u32::from_be_bytes(image[at - 4..at].try_into().unwrap())).unwrap();
+    let chunk = |data: &[u8]| {
+        let named = [b"IDAT", data].concat();
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [&length[..], &named, &crc(&named).to_be_bytes()].concat()
+    };
+    let mut chunks = vec![image[..at - 4].to_vec()];
+    chunks.extend(image[at + 4..at + 4 + length].chunks(size).map(chunk));
+    chunks
+}
+
+#[test]
+fn a_png_is_cut_where_data_are_missing_and_not_where_a_chunk_behind_them_is_cut() {
+    for image in [RGB, RGBA, fixture!("interlaced16.png"), fixture!("palette.png")] {
+        let (_, expected) = process(image).unwrap();
+        let chunks = in_chunks(image, 16);
+        let whole = chunks.concat();
+        for behind in [&b"\0\0\0\x10IDAT"[..], b"\0\0\x76\x4EIDAT\x78\x9C", b"\0\0\0\x10tEXtab", b"\0\0\0"] {
+            assert_eq!(process(&[&whole, behind].concat()).unwrap().1, expected, "{behind:x?}");
+        }
+        // The last bytes may be those of a checksum.
+        for left in 1..chunks.len() - 1 {
+            let cut = chunks[..left].concat();
+            assert!(refused_as_damaged(&cut), "{left} of {} chunks", chunks.len());
+            let within = &chunks[left][..chunks[left].len() / 2];
+            assert!(refused_as_damaged(&[&cut, within].concat()), "{left} of {} chunks", chunks.len());
+        }
+    }
+}
+
 #[test]
 fn a_progressive_picture_that_never_gets_sharp_is_damaged() {
     let last_scan = PROGRESSIVE.windows(2).rposition(|bytes| bytes == b"\xFF\xDA").unwrap();
