@@ -1,5 +1,6 @@
 //! What clients are answered. Keys stand in the order of the documented examples.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -9,7 +10,9 @@ use roster_domain::values::{
 };
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{self, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Why a request was refused.
 #[derive(Serialize)]
@@ -20,14 +23,19 @@ pub(super) struct Detail<T> {
 /// Why a request was refused that may be repeated later.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Limited {
+    /// Why, for people.
     pub(super) detail: &'static str,
+    /// The kind of refusal, for programs.
+    #[schema(example = "rate_limited")]
     pub(super) code: &'static str,
 }
 
 /// A taken username, and free ones like it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NameTaken<'a> {
+    /// Why, for people.
     message: &'a str,
+    /// Usernames that nobody has.
     #[schema(min_items = 5, max_items = 5)]
     suggested_usernames: Vec<&'a str>,
 }
@@ -41,23 +49,32 @@ impl<'a> NameTaken<'a> {
 /// What was done.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Message {
+    /// What was done, for people.
     pub(super) message: &'static str,
 }
 
 /// A live user.
 #[derive(Serialize, ToSchema)]
 pub(super) struct User<'a> {
+    /// The user's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     id: Text<UserId>,
+    /// To log in with.
     email: &'a str,
+    /// What the user may do.
     #[schema(value_type = RoleName)]
     role: &'static str,
+    /// Shown to others.
     username: &'a str,
+    /// When the user signed up, in UTC; `null` where nobody knows.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     created_at: Option<Time>,
+    /// When the user was last edited, in UTC; `null` where nobody did.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     updated_at: Option<Time>,
+    /// Always `false`: who is in the trash is not shown.
     is_deleted: bool,
+    /// The id of who last edited the user.
     #[schema(value_type = Option<String>, required)]
     updated_by: Option<Text<UserId>>,
 }
@@ -89,17 +106,25 @@ enum RoleName {
 /// A user who came back from the trash.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RestoredUser<'a> {
+    /// The user's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     id: Text<UserId>,
+    /// To log in with.
     email: &'a str,
+    /// What the user may do.
     #[schema(value_type = RoleName)]
     role: &'static str,
+    /// Shown to others.
     username: &'a str,
+    /// When the user signed up, in UTC; `null` where nobody knows.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     created_at: Option<Time>,
+    /// When the user was last edited, in UTC; `null` where nobody did.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     updated_at: Option<Time>,
+    /// Always `false`: who is in the trash is not shown.
     is_deleted: bool,
+    /// The id of who last edited the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     updated_by: Option<Text<UserId>>,
@@ -131,12 +156,16 @@ pub(super) fn image_name(image: &ImageRef, addresses: &HashMap<StoreName, String
 /// A user's stay in the trash.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TrashEntry {
+    /// The entry's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     id: Text<TrashEntryId>,
+    /// The id of the user in the trash.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     user_id: Text<UserId>,
+    /// The id of who put the user there.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     deleted_by: Text<UserId>,
+    /// When, in UTC.
     #[schema(value_type = String, example = "2025-02-14T17:10:37.046000")]
     deleted_at: Time,
 }
@@ -153,17 +182,48 @@ impl From<&entities::TrashEntry> for TrashEntry {
 }
 
 /// One page of a longer list.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(super) struct Page<T> {
-    /// The items in all, on every page together.
     total: u64,
-    /// `true` or `null`.
-    #[schema(required)]
     has_previous: Option<bool>,
-    /// `true` or `null`.
-    #[schema(required)]
     has_next: Option<bool>,
     data: Vec<T>,
+}
+
+/// By hand, since what is derived repeats the item's schema instead of naming it.
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let neighbour = || {
+            ObjectBuilder::new().schema_type(SchemaType::from_iter([schema::Type::Boolean, schema::Type::Null]))
+        };
+        let total = ObjectBuilder::new()
+            .schema_type(schema::Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(0))
+            .description(Some("The items in all, on every page together."));
+        let data = ArrayBuilder::new()
+            .items(Ref::from_schema_name(T::name()))
+            .description(Some("The items of this page."));
+        let page = ObjectBuilder::new()
+            .schema_type(schema::Type::Object)
+            .description(Some("One page of a longer list."))
+            .property("total", total)
+            .property("has_previous", neighbour().description(Some("`true` where there is a page before, else `null`.")))
+            .property("has_next", neighbour().description(Some("`true` where there is a page behind, else `null`.")))
+            .property("data", data);
+        ["total", "has_previous", "has_next", "data"].into_iter().fold(page, ObjectBuilder::required).into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        "Page".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 impl<T> Page<T> {

@@ -22,6 +22,8 @@ form! {
 }
 
 /// List the trash
+///
+/// For admins.
 #[utoipa::path(
     get,
     path = "/api/v1/trash/",

@@ -25,6 +25,8 @@ form! {
 }
 
 /// List the active users
+///
+/// For admins. Users in the trash are not in the list.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/users",

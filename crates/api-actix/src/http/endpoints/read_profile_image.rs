@@ -23,6 +23,8 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 pub(in crate::http) struct ImageFile(Vec<u8>);
 
 /// Read a user's profile image
+///
+/// For the user and for admins.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/users/{user_id}/profile-image",
@@ -42,7 +44,7 @@ pub(in crate::http) struct ImageFile(Vec<u8>);
             ),
             headers(("ETag" = String, description = "Names the image's content; absent where another service stored it")),
         ),
-        (status = 304, description = "The caller has it already", headers(("ETag" = String))),
+        (status = 304, description = "The caller has it already", headers(("ETag" = String, description = "Names the image's content"))),
         CallerRefusals, IdRefusals, UnknownImage, Failures,
     ),
 )]
