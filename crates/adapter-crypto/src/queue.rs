@@ -1,4 +1,4 @@
-//! Whose turn it is: a fair queue with bounded places, from which threads take jobs.
+//! A fair queue of hashing jobs with a bounded number of places.
 //!
 //! # Turns
 //!

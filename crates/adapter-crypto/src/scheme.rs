@@ -1,4 +1,4 @@
-//! How passwords are hashed, and which hashes are read: what is to be computed, one bcrypt after the other.
+//! Which hashes are read, and how passwords are hashed: the bcrypt computations of each, in their order.
 
 use std::mem;
 use std::ops::RangeInclusive;

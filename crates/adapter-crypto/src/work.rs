@@ -1,4 +1,4 @@
-//! Threads that hash what waits for them, several passwords at once each.
+//! Hashing threads. Each computes up to three passwords at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Half-written images, and how those of a dead process are told from those of a live one.
+//! Temporary files of images, and how those that a dead process abandoned are found.
 //!
 //! Each is locked by its writer from its creation to its end, and a lock goes with its process. So one that can be locked is
 //! abandoned. Two moments need care:

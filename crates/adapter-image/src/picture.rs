@@ -1,9 +1,10 @@
-//! Decoded pictures, and what is done with them.
+//! Decoded pictures: shrinking, colour conversion and encoding.
 
 use std::io::{self, BufWriter, Write};
 
 use fast_image_resize::images::Image;
-use fast_image_resize::{MulDiv, PixelType, ResizeOptions, Resizer};
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
+use fast_image_resize::{MulDiv, PixelTrait, PixelType, ResizeError, ResizeOptions, Resizer};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::metadata::Orientation;
@@ -120,20 +121,16 @@ impl Picture {
         if (width, height) == (self.width, self.height) {
             return Ok(self);
         }
-        let pixel_type = self.samples.pixel_type();
-        let mut from = Image::from_vec_u8(self.width, self.height, self.pixels, pixel_type)?;
-        let mut to = Image::new(width, height, pixel_type);
-        // In place, where the resizer would work on a copy.
-        let alpha = MulDiv::new();
-        if self.samples.has_alpha() {
-            alpha.multiply_alpha_inplace(&mut from)?;
-        }
-        Resizer::new().resize(&from, &mut to, &ResizeOptions::new().use_alpha(false))?;
-        drop(from);
-        if self.samples.has_alpha() {
-            alpha.divide_alpha_inplace(&mut to)?;
-        }
-        Ok(Self { width, height, samples: self.samples, pixels: to.into_vec() })
+        let from = Image::from_vec_u8(self.width, self.height, self.pixels, self.samples.pixel_type())?;
+        let to = (width, height);
+        let has_alpha = self.samples.has_alpha();
+        let pixels = match self.samples {
+            Samples::Grey => resized::<U8>(from, to, has_alpha),
+            Samples::GreyAlpha => resized::<U8x2>(from, to, has_alpha),
+            Samples::Rgb => resized::<U8x3>(from, to, has_alpha),
+            Samples::Rgba | Samples::Cmyk => resized::<U8x4>(from, to, has_alpha),
+        }?;
+        Ok(Self { width, height, samples: self.samples, pixels })
     }
 
     /// Makes samples that are to that power of light what they are in sRGB. A power that no device has means nothing.
@@ -235,6 +232,34 @@ fn leave_what_is_used(profile: &mut [u8]) {
             None => tag[..4].fill(0),
         }
     }
+}
+
+/// The picture at another width and height.
+///
+/// Its kind of pixel is a type, since the resizer's own choice by value compiles all fifteen that it knows, half a minute of
+/// the build.
+fn resized<P: PixelTrait>(
+    mut from: Image<'_>,
+    (width, height): (u32, u32),
+    has_alpha: bool,
+) -> Result<Vec<u8>, ResizeError> {
+    let mut to = Image::new(width, height, P::pixel_type());
+    let unsupported = fast_image_resize::ImageError::UnsupportedPixelType;
+    // In place, where the resizer would work on a copy.
+    let alpha = MulDiv::new();
+    if has_alpha {
+        alpha.multiply_alpha_inplace_typed(&mut from.typed_image_mut::<P>().ok_or(unsupported)?)?;
+    }
+    Resizer::new().resize_typed(
+        &from.typed_image::<P>().ok_or(unsupported)?,
+        &mut to.typed_image_mut::<P>().ok_or(unsupported)?,
+        &ResizeOptions::new().use_alpha(false),
+    )?;
+    drop(from);
+    if has_alpha {
+        alpha.divide_alpha_inplace_typed(&mut to.typed_image_mut::<P>().ok_or(unsupported)?)?;
+    }
+    Ok(to.into_vec())
 }
 
 /// The dimensions of what is kept: the same shape, never larger, at least one pixel.

@@ -1,4 +1,4 @@
-//! The threads that pictures are made on.
+//! The thread pool that decodes and encodes pictures.
 
 use std::io;
 use std::num::NonZero;

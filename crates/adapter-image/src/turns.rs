@@ -1,4 +1,4 @@
-//! Whose picture is next.
+//! Turns between users: one picture of each is decoded at a time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;

@@ -1,4 +1,4 @@
-//! Whether there has ever been an admin, and who is the first.
+//! The first admin, and whether there has ever been one.
 //!
 //! Two things tell of it: the documents of admins, live, trashed or purged, and a mark in `roster_meta`, which stays when
 //! somebody removes those documents by hand. Which of two is first is decided by the unique index on

@@ -1,4 +1,4 @@
-//! Opening the store: reaching the server, telling an operator in one line why not, and making the database ready.
+//! Opens the store: reaches the server, explains in one line why it can't be reached, and prepares the database.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,5 +1,5 @@
-//! A user's document. What is read is rehydrated and never refused: whatever the FastAPI service or an operator wrote, a
-//! field that can't be understood is a field that is not there.
+//! A user's document. Reading rehydrates and never refuses: a field that can't be understood, whoever wrote it, counts as
+//! missing.
 
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::spec::BinarySubtype;

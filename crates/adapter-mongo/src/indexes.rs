@@ -1,5 +1,4 @@
-//! The indexes of `users`. They are made at the start, beside whatever goes on in the database, and looked after by the
-//! sweep.
+//! The indexes of `users`. They are built at the start, while the database serves others, and checked by the sweep.
 
 use std::time::Duration;
 

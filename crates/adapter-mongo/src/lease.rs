@@ -1,5 +1,5 @@
-//! What one of several instances is to do, and the others are not. It saves work and keeps nothing right: a lease lapses by
-//! the server's clock, and whoever goes on with a lapsed one does no harm.
+//! Leases: which of several instances does a piece of upkeep. A lease only saves work. It expires by the server's clock,
+//! and an instance that continues with an expired one does no harm.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Pages of live users, with and without a search.
+//! Pages of live users, with or without a search.
 //!
 //! A page is found through an index that holds all the question needs, and only its own users are read. The matches of a
 //! search are a range of such an index, whatever the term's length.

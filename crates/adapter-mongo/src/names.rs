@@ -1,4 +1,4 @@
-//! Names as the indexes hold them: keys that are unique, and the ends of usernames that searches go by.
+//! Names as the indexes hold them: unique keys, and the suffixes of usernames that a search looks up.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! How operations reach the server: each in a task of its own, with a deadline, and not too many at once.
+//! Calls to the server. Each runs in a task of its own, with a timeout, and their number is bounded.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Many writes in one command, or in a few where they are large, each of them atomic for itself.
+//! Bulk writes: many statements in one command, or in a few where they are large. Each statement is atomic.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is looked after beside requests: users that others wrote, and what a crash left half-way.
+//! The sweep: upkeep that adopts users whom others wrote, and finishes what a crash left half-done.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the log says of the driver's errors: one short line. The driver's own text holds the whole topology and the
-//! server's answer in hexadecimal digits, and that answer may repeat what a user sent.
+//! Driver errors as log lines: one short line each. The driver's own text holds the whole topology and the server's answer
+//! in hexadecimal, which may repeat what a user sent.
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 

@@ -1,4 +1,4 @@
-//! How many live users there are, and where among them a page begins.
+//! The number of live users, and the marks from which deep pages start.
 //!
 //! Counting a million through an index takes a fifth of a second. So above ten thousand the count is kept for five seconds
 //! and adjusted by what this instance writes. The count goes through the ids in steps, and each write of this instance is

@@ -1,4 +1,4 @@
-//! Images that the FastAPI service stored: it kept their addresses.
+//! Images that the FastAPI service stored, found by the URLs that it kept.
 
 use percent_encoding::percent_decode_str;
 

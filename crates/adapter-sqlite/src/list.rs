@@ -1,4 +1,4 @@
-//! Pages of users: which rows stand on a page is found through an index, and only those are read.
+//! Pages of users. An index finds the rows of a page, and only those are read.
 
 use roster_domain::entities::{Page, User};
 use roster_domain::ports::UserQuery;

@@ -1,4 +1,4 @@
-//! Read-only connections: for point look-ups on the caller's own thread, for pages on threads of their own.
+//! Read-only connections. Point look-ups run on the caller's thread, pages on threads of their own.
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -1,4 +1,4 @@
-//! Between rows and the domain's types. What a row holds is rehydrated, never refused for its content.
+//! Converts between rows and the domain's types. Reading rehydrates and never refuses a row for its content.
 
 use roster_domain::entities::{LogIns, User};
 use roster_domain::values::{

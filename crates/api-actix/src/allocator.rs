@@ -1,30 +1,32 @@
-//! How the allocator is to behave.
+//! How the allocator behaves.
 
-use std::env;
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::ffi::{c_int, c_long};
 
-/// The setting, in mimalloc's own words.
-const NAME: &str = "MIMALLOC_PURGE_DELAY";
+/// `mi_option_purge_delay` of mimalloc 2, in milliseconds. The binding names no options that mimalloc calls advanced.
+const PURGE_DELAY: c_int = 15;
 
-/// Has the allocator give memory back to the system at once where it is freed.
+/// Has mimalloc return freed memory to the system at once, unless the environment has `MIMALLOC_PURGE_DELAY`.
 ///
-/// Else it does so a while later, and only when something else is freed then: a decoded image's memory is still there while
-/// the next one takes its own, and both would exceed `IMAGE_MEMORY_MB`. mimalloc reads its options from the environment
-/// before `main`, so the process begins anew with that set: it stays the same process, with the same arguments. Whoever has
-/// set it is not overruled.
-pub(crate) fn give_memory_back_at_once() {
-    if env::var_os(NAME).is_some() {
-        return;
+/// By default it waits 10 ms and until something else is freed. A decoded image's memory would still be there while the next
+/// one takes its own, and both would exceed `IMAGE_MEMORY_MB`.
+#[expect(unsafe_code, reason = "no safe binding sets an option, and the environment is read before `main`")]
+pub(crate) fn return_freed_memory_at_once() {
+    // SAFETY: the call writes one integer of mimalloc's table of options, whose bounds it checks. No other thread runs yet.
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, c_long::from(0)) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(unsafe_code, reason = "no safe binding reads an option")]
+    fn freed_memory_is_returned_without_a_delay() {
+        // SAFETY: the call reads one integer of mimalloc's table of options, whose bounds it checks.
+        let delay = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
+        // That it is 10 by default tells that the number above is still that option's.
+        assert_eq!(delay(), 10);
+        return_freed_memory_at_once();
+        assert_eq!(delay(), 0);
     }
-    let Ok(program) = env::current_exe() else {
-        return;
-    };
-    let mut arguments = env::args_os();
-    let mut command = Command::new(program);
-    if let Some(name) = arguments.next() {
-        command.arg0(name);
-    }
-    // It comes back only where it has failed. Then images take more memory than they should, and all is well otherwise.
-    let _ = command.args(arguments).env(NAME, "0").exec();
 }

@@ -1,4 +1,4 @@
-//! What is done beside the requests, again and again, from the start to the stop.
+//! Background jobs, repeated from the start of the service to its stop.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The log, on standard output: one event a line.
+//! The log on standard output: one event per line.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError, mpsc};

@@ -11,6 +11,6 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    allocator::give_memory_back_at_once();
+    allocator::return_freed_memory_at_once();
     roster_api_actix::commands::run()
 }

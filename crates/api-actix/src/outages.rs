@@ -1,4 +1,4 @@
-//! Tells what keeps requests from being answered: once when it begins and once when it is over, however many fail meanwhile.
+//! Reports outages once, when they start and when they are over, not per request.
 //!
 //! That it is over is said by what failed, never by other requests: a database is not well because images are, nor a full
 //! disk because it can be read. While nothing is wrong, all this costs a look at one flag.

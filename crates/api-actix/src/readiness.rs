@@ -1,4 +1,4 @@
-//! Whether requests can be served: asks the stores, and no more often than it helps.
+//! Readiness: probes all stores at once, and caches the result for a second.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

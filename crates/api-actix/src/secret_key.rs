@@ -1,4 +1,4 @@
-//! The key that signs tokens where `SECRET_KEY` is not set: made once, and kept beside the data.
+//! The key that signs tokens where `SECRET_KEY` is not set: generated once, and kept beside the data.
 
 use std::fmt::Write as _;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! Ports that tell how calls of the ones behind them went: whether an outage has begun or is over, and how many there were
-//! where metrics are kept. They cost a boxed future a call, so that a line of the log about a store is by that store's word.
+//! Ports that observe the calls of the ports behind them: they report outages, and count calls where metrics are on. Each
+//! call costs one boxed future.
 
 use std::sync::Arc;
 

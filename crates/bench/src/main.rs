@@ -1,8 +1,8 @@
-//! Measures Roster as a client sees it: starts a release build of `roster` on a fresh store, fills it with users without
+//! Measures Roster as a client sees it: starts `roster` on a fresh store, fills it with users without
 //! hashing a password for each, loads it, and prints one table in Markdown. `docs/performance.md` says how to read it.
 //!
 //! ```text
-//! cargo run --release -p roster-bench -- --store sqlite --users 1000,100000,1000000
+//! cargo run --profile dist -p roster-bench -- --store sqlite --users 1000,100000,1000000
 //! ```
 //!
 //! The load is a closed loop from the same machine: a connection sends its next request when the last one is answered, so a
@@ -153,8 +153,7 @@ async fn run(arguments: &Arguments) -> Outcome<String> {
 
 /// The command that this is, without the URL of a database, which may hold a password.
 fn command() -> String {
-    let release = if roster::IS_RELEASE { " --release" } else { "" };
-    let mut command = format!("cargo run{release} -p roster-bench --");
+    let mut command = format!("cargo run --profile {} -p roster-bench --", roster::profile());
     let mut is_secret = false;
     for argument in std::env::args().skip(1) {
         let shown =

@@ -1,4 +1,4 @@
-//! One run: a fresh store filled with so many users, and everything that is measured on it.
+//! One run: fills a fresh store with a number of users and measures everything on it.
 
 use std::cell::Cell;
 use std::hint::black_box;

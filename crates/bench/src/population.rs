@@ -1,4 +1,4 @@
-//! Who is in the store: users whose names are made so that it is known how many each search finds.
+//! The users in the store. Their names are made so that the number of matches of each search is known.
 
 use std::cell::Cell;
 

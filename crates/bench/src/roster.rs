@@ -8,10 +8,20 @@ use serde_json::Value;
 use crate::server::Program;
 use crate::{Outcome, tell};
 
-/// Whether this program, and so the binary that it measures, is built to be fast.
-pub(crate) const IS_RELEASE: bool = !cfg!(debug_assertions);
+/// The Cargo profile that built this program, and builds the binary that it measures: the name of the folder it stands in, in
+/// which `dev` is `debug`.
+pub(crate) fn profile() -> String {
+    let folder =
+        std::env::current_exe().ok().and_then(|path| path.parent()?.file_name()?.to_str().map(str::to_owned));
+    match folder {
+        Some(folder) if folder != "debug" => folder,
+        _ => "dev".to_owned(),
+    }
+}
 
-/// Builds `roster` as this program was built, and tells where it is.
+/// Builds `roster` with the profile of this program, and returns where it is.
+///
+/// Both packages are named, as they were when this program was built: what they share is built with the same features, once.
 pub(crate) fn build() -> Outcome<Program> {
     tell("building roster");
     // Cargo names itself to what it runs.
@@ -19,9 +29,17 @@ pub(crate) fn build() -> Outcome<Program> {
     let mut command = Command::new(cargo);
     command
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-        .args(["build", "--locked", "--package", "roster-api-actix", "--bin", "roster"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .args(IS_RELEASE.then_some("--release"))
+        .args([
+            "build",
+            "--locked",
+            "--package",
+            "roster-bench",
+            "--package",
+            "roster-api-actix",
+            "--bin",
+            "roster",
+        ])
+        .args(["--profile", &profile(), "--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit());
     // What `cargo run` says about this package: a build script that watches it, ring's, would have it all built anew.
     let of_this_package =

@@ -1,4 +1,4 @@
-//! What is asked of the server, and what is to be reached.
+//! The requests that are measured, and the goal of each.
 
 use std::time::Duration;
 

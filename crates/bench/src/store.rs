@@ -1,4 +1,4 @@
-//! An empty store for a run, and what the server is told about it.
+//! An empty store for a run, and the settings that select it.
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Collects a body from its pieces, within the room that there is for all of them.
+//! Collects the pieces of a body, within a bound on all bodies together.
 
 use std::ops::Deref;
 use std::pin::pin;

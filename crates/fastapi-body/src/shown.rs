@@ -1,4 +1,4 @@
-//! What was sent, as a fault shows it: known fields only, secrets masked, and `null` instead of what is too large.
+//! The `input` of a fault: known fields only, secrets masked, and `null` in place of what is too large.
 
 use std::fmt;
 use std::io::{self, Write as _};

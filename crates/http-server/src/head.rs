@@ -1,4 +1,4 @@
-//! Where a head ends, and what is refused before anybody reads it.
+//! Finds the end of a request's head, and refuses heads that a proxy might frame differently.
 
 use actix_http::error::ParseError;
 

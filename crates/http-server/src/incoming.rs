@@ -1,4 +1,4 @@
-//! What a client sends, as it is asked for.
+//! Reads from a client, only as much as is asked for.
 
 use std::cell::RefCell;
 use std::io;

@@ -1,4 +1,4 @@
-//! Answers, as the client reads them.
+//! Writes responses, as fast as the client reads them.
 
 use std::future::poll_fn;
 use std::io;

@@ -1,4 +1,4 @@
-//! The server of an application over its sockets.
+//! Serves an application over its listening sockets.
 
 use std::fmt::Debug;
 use std::io;

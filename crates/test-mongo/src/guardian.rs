@@ -1,4 +1,4 @@
-//! What a test run starts ends with it, also when it is interrupted or killed.
+//! Ends what a test run started, also when the run is interrupted or killed.
 //!
 //! A guardian is a small shell process in a process group of its own, which ignores signals and reads from a pipe that
 //! only the test process holds. When that process ends, however it does, the pipe closes and the guardian cleans up.

@@ -1,4 +1,4 @@
-//! What an adoption can't decide: users that the FastAPI service let share a name.
+//! Conflicts that stop an adoption: users that the FastAPI service let share a name.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;

@@ -1,6 +1,8 @@
-//! Taking over users that the FastAPI service wrote, or somebody with a shell, and bringing those forward that an older Roster
-//! wrote: the service's fields stay as they are, and the subdocument `roster` is made beside them, user by user, each in one write. So it goes on where it was killed, and of
-//! several instances at once each user is adopted by whoever comes first, with the same outcome.
+//! Adoption: makes the subdocument `roster` for users that the FastAPI service or an operator wrote, and upgrades the one
+//! that an older Roster wrote.
+//!
+//! The FastAPI service's own fields stay as they are. Each user is adopted by one write, so an interrupted adoption resumes
+//! where it stopped, and several instances at once come to the same result.
 
 mod conflicts;
 mod legacy_trash;

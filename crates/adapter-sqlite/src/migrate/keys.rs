@@ -1,4 +1,4 @@
-//! The keys of names, where another way of comparing them has come with a version.
+//! Recomputes the unique keys of names after a version that compares names differently.
 
 use std::collections::HashMap;
 use std::fmt;

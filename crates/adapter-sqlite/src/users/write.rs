@@ -1,4 +1,4 @@
-//! What changes a user, each within a transaction of the writer's.
+//! Writes to a user, each within a transaction of the writer.
 
 use roster_domain::entities::{Change, Edit, MAX_SESSIONS, NewUser, User};
 use roster_domain::ports::{

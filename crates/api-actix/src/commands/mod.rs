@@ -1,4 +1,4 @@
-//! What the program can be told to do, one file a command. Without a command it serves.
+//! The commands of the program, one file each. Without a command it serves.
 //!
 //! A command that did what it was told ends with 0. Wrong usage and settings that cannot be right are 2, as at the start of
 //! the service; anything else that went wrong is 1. What a command has to say goes to standard output, why it failed to

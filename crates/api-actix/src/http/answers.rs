@@ -1,4 +1,4 @@
-//! What clients are answered. Keys stand in the order of the documented examples.
+//! Bodies of answers. Keys are in the order of the documented examples.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Which address a request comes from.
+//! The client's address of a request, by the connection and `X-Forwarded-For`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Takes away the padding behind the boundaries of a form.
+//! Removes the padding after the boundaries of a multipart form.
 //!
 //! Blanks may follow a boundary on its line (RFC 2046, 5.1.1), which `actix_multipart` does not know.
 

@@ -1,4 +1,4 @@
-//! Reads a multipart upload into a file that has no name, with little of it in memory.
+//! Spools a multipart upload to an unnamed temporary file, with a bounded part of it in memory.
 
 use std::cell::Cell;
 use std::fs::File;

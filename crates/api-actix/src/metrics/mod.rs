@@ -1,4 +1,4 @@
-//! What Prometheus reads, on a port of its own. Where no address is set there is no recorder, and nothing is kept.
+//! Metrics for Prometheus, on a port of their own. Without `METRICS_ADDRESS` nothing is recorded.
 //!
 //! `requests` is what the HTTP interface counts, and `crate::stores` what is asked of the stores.
 //!
