@@ -23,17 +23,21 @@ pub(super) const PASSWORD: Text<Password> =
         .length(1, Password::MAX)
         .example("correct horse battery staple");
 
-pub(super) const REFRESH_TOKEN: Text<RefreshToken> =
-    Text::new(|text| Ok(RefreshToken::new(text.to_owned()))).secret().example("eyJhbGciOiJIUzI1NiJ9.e30.signature");
+pub(super) const REFRESH_TOKEN: Text<RefreshToken> = Text::new(|text| Ok(RefreshToken::new(text.to_owned())))
+    .secret()
+    .example("eyJhbGciOiJIUzI1NiJ9.e30.signature");
 
-pub(super) const REASON: Text<Reason> =
-    Text::new(|text| Reason::parse(text).map_err(text_problem)).length(1, Reason::MAX).pattern(r"\S").example("spam");
+pub(super) const REASON: Text<Reason> = Text::new(|text| Reason::parse(text).map_err(text_problem))
+    .length(1, Reason::MAX)
+    .pattern(r"\S")
+    .example("spam");
 
 pub(super) const SEARCH: Text<Option<SearchTerm>> =
     Text::new(|text| SearchTerm::parse(text).map_err(text_problem)).length(0, SearchTerm::MAX);
 
 /// An id. One that is none is no fault of the form: it is told after those.
-pub(super) const ID: Text<Option<UserId>> = Text::new(|text| Ok(text.parse().ok())).pattern("^[0-9a-f]{24}$").example("67a99413dc65a0145ee73981");
+pub(super) const ID: Text<Option<UserId>> =
+    Text::new(|text| Ok(text.parse().ok())).pattern("^[0-9a-f]{24}$").example("67a99413dc65a0145ee73981");
 
 pub(super) const PAGE: Integer<PageNumber> =
     Integer::new(1, i64::MAX, |number| PageNumber::new(number.unsigned_abs())).or(1);
