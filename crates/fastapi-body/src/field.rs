@@ -43,13 +43,14 @@ pub struct Text<T> {
     min: Option<usize>,
     max: Option<usize>,
     pattern: Option<&'static str>,
+    example: Option<&'static str>,
     is_secret: bool,
 }
 
 impl<T> Text<T> {
     /// A text that this function reads.
     pub const fn new(parse: fn(&str) -> Result<T, Problem>) -> Self {
-        Self { parse, format: None, min: None, max: None, pattern: None, is_secret: false }
+        Self { parse, format: None, min: None, max: None, pattern: None, example: None, is_secret: false }
     }
 
     /// No fault ever shows it.
@@ -73,6 +74,13 @@ impl<T> Text<T> {
             self.min = Some(min);
         }
         self.max = Some(max);
+        self
+    }
+
+    /// The document shows this one.
+    #[must_use]
+    pub const fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
         self
     }
 
@@ -109,6 +117,7 @@ impl<T> Field for Text<T> {
             .min_length(self.min)
             .max_length(self.max)
             .pattern(self.pattern)
+            .examples(self.example)
             .into()
     }
 
@@ -273,7 +282,12 @@ impl<T> Field for Integer<T> {
 
     fn schema(&self) -> Schema {
         let max = (self.max < i64::MAX).then_some(self.max);
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(self.min)).maximum(max).into()
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(self.min))
+            .maximum(max)
+            .default(self.default.map(Into::into))
+            .into()
     }
 
     fn is_required(&self) -> bool {

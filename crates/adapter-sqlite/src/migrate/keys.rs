@@ -118,7 +118,11 @@ pub(super) fn make_anew(transaction: &Transaction<'_>) -> Result<(), MigrateErro
         )?;
     }
     if !changed.is_empty() {
-        tracing::info!(event = "keys of names made anew", users = changed.len());
+        tracing::info!(
+            event = "keys of names made anew",
+            users = changed.len(),
+            "the keys by which names are compared were made anew"
+        );
     }
     Ok(())
 }

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use roster_domain::entities;
-use roster_domain::values::{
-    ImageRef, PageRequest, ProfileImage, StoreName, Timestamp, TrashEntryId, UserId, Username,
-};
+use roster_domain::values::{ImageRef, ProfileImage, StoreName, Timestamp, TrashEntryId, UserId, Username};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -20,14 +18,19 @@ pub(super) struct Detail<T> {
 /// Why a request was refused that may be repeated later.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Limited {
+    /// Why, for people.
     pub(super) detail: &'static str,
+    /// The kind of refusal, for programs.
+    #[schema(example = "rate_limited")]
     pub(super) code: &'static str,
 }
 
 /// A taken username, and free ones like it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NameTaken<'a> {
+    /// Why, for people.
     message: &'a str,
+    /// Usernames that nobody has.
     #[schema(min_items = 5, max_items = 5)]
     suggested_usernames: Vec<&'a str>,
 }
@@ -41,23 +44,32 @@ impl<'a> NameTaken<'a> {
 /// What was done.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Message {
+    /// What was done, for people.
     pub(super) message: &'static str,
 }
 
 /// A live user.
 #[derive(Serialize, ToSchema)]
 pub(super) struct User<'a> {
+    /// The user's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     id: Text<UserId>,
+    /// To log in with.
     email: &'a str,
+    /// What the user may do.
     #[schema(value_type = RoleName)]
     role: &'static str,
+    /// Shown to others.
     username: &'a str,
+    /// When the user signed up, in UTC; `null` where nobody knows.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     created_at: Option<Time>,
+    /// When the user was last edited, in UTC; `null` where nobody did.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     updated_at: Option<Time>,
+    /// Always `false`: who is in the trash is not shown.
     is_deleted: bool,
+    /// The id of who last edited the user.
     #[schema(value_type = Option<String>, required)]
     updated_by: Option<Text<UserId>>,
 }
@@ -89,17 +101,25 @@ enum RoleName {
 /// A user who came back from the trash.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RestoredUser<'a> {
+    /// The user's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     id: Text<UserId>,
+    /// To log in with.
     email: &'a str,
+    /// What the user may do.
     #[schema(value_type = RoleName)]
     role: &'static str,
+    /// Shown to others.
     username: &'a str,
+    /// When the user signed up, in UTC; `null` where nobody knows.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     created_at: Option<Time>,
+    /// When the user was last edited, in UTC; `null` where nobody did.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
     updated_at: Option<Time>,
+    /// Always `false`: who is in the trash is not shown.
     is_deleted: bool,
+    /// The id of who last edited the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     updated_by: Option<Text<UserId>>,
@@ -131,12 +151,16 @@ pub(super) fn image_name(image: &ImageRef, addresses: &HashMap<StoreName, String
 /// A user's stay in the trash.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TrashEntry {
+    /// The entry's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     id: Text<TrashEntryId>,
+    /// The id of the user in the trash.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     user_id: Text<UserId>,
+    /// The id of who put the user there.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
     deleted_by: Text<UserId>,
+    /// When, in UTC.
     #[schema(value_type = String, example = "2025-02-14T17:10:37.046000")]
     deleted_at: Time,
 }
@@ -148,34 +172,6 @@ impl From<&entities::TrashEntry> for TrashEntry {
             user_id: Text(entry.user_id),
             deleted_by: Text(entry.deleted_by),
             deleted_at: Time(entry.deleted_at),
-        }
-    }
-}
-
-/// One page of a longer list.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Page<T> {
-    /// The items in all, on every page together.
-    total: u64,
-    /// `true` or `null`.
-    #[schema(required)]
-    has_previous: Option<bool>,
-    /// `true` or `null`.
-    #[schema(required)]
-    has_next: Option<bool>,
-    data: Vec<T>,
-}
-
-impl<T> Page<T> {
-    pub(super) fn new<'a, I>(page: &'a entities::Page<I>, request: PageRequest) -> Self
-    where
-        T: From<&'a I>,
-    {
-        Self {
-            total: page.total,
-            has_previous: request.has_previous().then_some(true),
-            has_next: request.has_next(page.total).then_some(true),
-            data: page.items.iter().map(T::from).collect(),
         }
     }
 }
@@ -239,10 +235,7 @@ impl Serialize for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roster_domain::values::{
-        Email, ImageFormat, ImageKey, OriginalImage, PageNumber, PerPage, Role, StoreName,
-    };
-    use serde_json::json;
+    use roster_domain::values::{Email, ImageFormat, ImageKey, OriginalImage, Role, StoreName};
 
     fn user() -> entities::User {
         entities::User {
@@ -294,18 +287,6 @@ mod tests {
         );
         let elsewhere = ImageRef { store: StoreName::new("s3://faces"), key };
         assert_eq!(image_name(&elsewhere, &addresses), "07070707070707070707070707070707.png");
-    }
-
-    #[test]
-    fn a_page_tells_its_neighbours_with_true_or_null() {
-        let page = entities::Page { total: 44, items: vec![user()] };
-        let neighbours = |number| {
-            let request = PageRequest::new(PageNumber::new(number).unwrap(), PerPage::<30>::new(22).unwrap());
-            let answer = serde_json::to_value(Page::<User>::new(&page, request)).unwrap();
-            (answer["total"].clone(), answer["has_previous"].clone(), answer["has_next"].clone())
-        };
-        assert_eq!(neighbours(1), (json!(44), json!(null), json!(true)));
-        assert_eq!(neighbours(2), (json!(44), json!(true), json!(null)));
     }
 
     #[rstest::rstest]

@@ -157,7 +157,7 @@ impl Call {
         let (task, request) = (use_case(Arc::clone(&self.state.roster)), self.request);
         let task = async move {
             if let Err(error) = task.await {
-                tracing::debug!(event = "not noted", error = %Chain(&error), %request);
+                tracing::debug!(event = "not noted", error = %Chain(&error), %request, "a failed log-in could not be noted");
             }
         };
         self.state.tasks.spawn_on(task, &self.state.runtime);
@@ -165,9 +165,10 @@ impl Call {
 
     /// Whether requests are to be sent here. It looks to the end, even if the client goes.
     pub(super) async fn is_ready(&self) -> Result<bool, Refusal> {
-        let (state, endpoint, id) = (self.state.clone(), self.endpoint(), self.request.id);
-        let look =
-            async move { state.readiness.look(|found| log_look(&state.outages, found, endpoint, id)).await };
+        let (state, endpoint, request) = (self.state.clone(), self.endpoint(), self.request);
+        let look = async move {
+            state.readiness.look(|found| log_look(&state.outages, found, endpoint, request)).await
+        };
         Ok(self.state.runtime.spawn(look).await.map_err(|panic| Error::Internal(panic.into()))?)
     }
 

@@ -14,7 +14,7 @@ use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::Error;
 use roster_domain::entities::Request;
-use roster_domain::values::{ClientAddress, RequestId, UserId};
+use roster_domain::values::{ClientAddress, RequestId, RequestName, UserId};
 use roster_http_server::Malformed;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ use crate::metrics::{self, Requests};
 use crate::outages::{Access, Outages};
 use crate::readiness::Found;
 
-/// The header that tells a request's id.
+/// The header that names a request: as its client sent it, else by its id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -40,7 +40,7 @@ const SWAGGER_UI: HeaderValue = HeaderValue::from_static(
 
 /// What the log tells of a request besides its answer.
 pub(super) struct Noted {
-    /// Its id is the server's own, never the client's.
+    /// Its id is the server's own, never the client's: by that stores tell requests apart. Its name is the client's.
     pub(super) request: Request,
     /// Whose token it came with, once that was found valid.
     pub(super) caller: Option<UserId>,
@@ -60,7 +60,8 @@ where
     let peer = request.peer_addr();
     let client = state.map_or(ClientAddress::UNKNOWN, |state| state.proxies.client(peer, request.headers()));
     let counted = state.and_then(|state| state.requests.as_ref()).map(Requests::begin);
-    request.extensions_mut().insert(Noted { request: Request::of_client(id, client), caller: None });
+    let id = Request::of_client(id, client).named(name(request.headers()));
+    request.extensions_mut().insert(Noted { request: id, caller: None });
     let area = Area::of(request.path());
     let method = request.method().clone();
     let answer = AssertUnwindSafe(service.call(request)).catch_unwind();
@@ -102,9 +103,9 @@ where
 
 /// Answers what the server could not read as a request: with an id, in JSON and in the log, as all else is.
 pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -> Response<BoxBody> {
-    let id = state.ids.request_id();
-    // There are no headers that could name another.
+    // There are no headers that could name another, or the request.
     let client = state.proxies.client(Some(peer), &HeaderMap::new());
+    let id = Request::of_client(state.ids.request_id(), client);
     let counted = state.requests.as_ref().map(Requests::begin);
     let done = Done { method: None, started: Instant::now(), counted, client };
     let mut answer = Refusal::Malformed(malformed).error_response();
@@ -132,7 +133,7 @@ impl Area {
         }
     }
 
-    fn set_headers(self, headers: &mut HeaderMap, id: RequestId) {
+    fn set_headers(self, headers: &mut HeaderMap, id: Request) {
         headers.insert(REQUEST_ID, id_header(id));
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         headers.insert(X_FRAME_OPTIONS, DENY);
@@ -145,8 +146,15 @@ impl Area {
     }
 }
 
-fn id_header(id: RequestId) -> HeaderValue {
-    // Hex digits are always a header's value.
+/// How the client calls its request, where it says so once.
+fn name(headers: &HeaderMap) -> Option<RequestName> {
+    let mut names = headers.get_all(REQUEST_ID);
+    let name = names.next().filter(|_| names.next().is_none())?;
+    RequestName::parse(name.as_bytes())
+}
+
+fn id_header(id: Request) -> HeaderValue {
+    // Visible ASCII is always a header's value.
     HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
@@ -164,7 +172,7 @@ impl Done {
         &self,
         endpoint: Option<&'static str>,
         status: StatusCode,
-        request: RequestId,
+        request: Request,
         caller: Option<UserId>,
     ) {
         let Self { method, started, counted, client } = self;
@@ -174,16 +182,17 @@ impl Done {
             metrics::answered(method, route, status, took);
         }
         let user = caller.map(tracing::field::display);
-        let duration_ms = took.as_secs_f64() * 1000.0;
+        // To the microsecond, which is more than a clock can tell, and short.
+        let duration_ms = (took.as_secs_f64() * 1_000_000.0).round() / 1000.0;
         // What changed nothing and went well is told at `debug`: at the rate of reads, the log would cost more than they do.
         let is_read = method.is_some_and(|method| matches!(*method, Method::GET | Method::HEAD));
         let is_quiet = is_read && (status.is_success() || status == StatusCode::NOT_MODIFIED);
         let method = method.map(tracing::field::display);
         let status = status.as_u16();
         if is_quiet {
-            tracing::debug!(event = "answered", method, route, status, duration_ms, user, %client, %request);
+            tracing::debug!(event = "answered", method, route, status, duration_ms, user, %client, %request, "answered");
         } else {
-            tracing::info!(event = "answered", method, route, status, duration_ms, user, %client, %request);
+            tracing::info!(event = "answered", method, route, status, duration_ms, user, %client, %request, "answered");
         }
     }
 }
@@ -199,14 +208,14 @@ fn count_limited(state: &AppState, error: &actix_web::Error) {
 
 /// Logs why a request failed, where that is ours to know; what the client did wrong is the access log's. What may fail a
 /// thousand requests is told with the first of them.
-fn log_failure(outages: &Outages, error: &actix_web::Error, endpoint: &'static str, request: RequestId) {
+fn log_failure(outages: &Outages, error: &actix_web::Error, endpoint: &'static str, request: Request) {
     if let Some(refusal) = error.as_error::<Refusal>() {
         log_refusal(outages, refusal, endpoint, request);
     }
 }
 
 /// Logs what a look at the stores found, as if a request had failed of it.
-pub(super) fn log_look(outages: &Outages, found: Vec<Found>, endpoint: &'static str, request: RequestId) {
+pub(super) fn log_look(outages: &Outages, found: Vec<Found>, endpoint: &'static str, request: Request) {
     for Found { store, answer } in found {
         match answer {
             Ok(()) => outages.call_succeeded(&store, Access::Read),
@@ -218,11 +227,11 @@ pub(super) fn log_look(outages: &Outages, found: Vec<Found>, endpoint: &'static 
     }
 }
 
-fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, request: RequestId) {
+fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, request: Request) {
     let error = roster_domain::Chain(refusal);
     let Some((cause, blame)) = refusal.outage() else {
         if refusal.status_code().is_server_error() {
-            tracing::error!(event = "request failed", %error, %request);
+            tracing::error!(event = "request failed", %error, %request, "a request failed");
         }
         return;
     };
@@ -233,12 +242,22 @@ fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, req
         Blame::Content => outages.refused(cause, error.to_string()),
     };
     match blame {
-        _ if !is_news => tracing::debug!(event = "request failed", %error, %request),
-        Blame::Load => tracing::warn!(event = "overload begins", cause, %error, %request),
-        Blame::Store => tracing::error!(event = "outage begins", cause, %error, %request),
-        Blame::Settings => tracing::warn!(event = "requests are refused", cause, %error, %request),
-        Blame::Image => tracing::error!(event = "image missing", cause, %error, %request),
-        Blame::Content => tracing::error!(event = "image damaged", cause, %error, %request),
+        _ if !is_news => tracing::debug!(event = "request failed", %error, %request, "a request failed"),
+        Blame::Load => {
+            tracing::warn!(event = "overload begins", cause, %error, %request, "requests are refused: too much waits")
+        }
+        Blame::Store => {
+            tracing::error!(event = "outage begins", cause, %error, %request, "requests fail: a store is out of reach")
+        }
+        Blame::Settings => {
+            tracing::warn!(event = "requests are refused", cause, %error, %request, "requests are refused: the settings lack something")
+        }
+        Blame::Image => {
+            tracing::error!(event = "image missing", cause, %error, %request, "a user's image is not where it was stored")
+        }
+        Blame::Content => {
+            tracing::error!(event = "image damaged", cause, %error, %request, "what the store answers is not the image that was stored")
+        }
     }
 }
 
@@ -251,13 +270,13 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 #[derive(Debug, thiserror::Error)]
 #[error("the application gave no answer")]
 struct Outside {
-    id: RequestId,
+    id: Request,
     area: Area,
 }
 
 impl Outside {
-    fn new(id: RequestId, area: Area, done: &Done, why: &(impl std::fmt::Display + ?Sized)) -> Self {
-        tracing::error!(event = "request failed", error = %why, request = %id);
+    fn new(id: Request, area: Area, done: &Done, why: &(impl std::fmt::Display + ?Sized)) -> Self {
+        tracing::error!(event = "request failed", error = %why, request = %id, "a request failed");
         done.tell(None, StatusCode::INTERNAL_SERVER_ERROR, id, None);
         Self { id, area }
     }

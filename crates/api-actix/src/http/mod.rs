@@ -17,6 +17,7 @@ mod fields;
 mod middleware;
 mod openapi;
 mod padding;
+mod page;
 mod preflight;
 mod redirect;
 mod routes;

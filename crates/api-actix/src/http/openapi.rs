@@ -97,7 +97,8 @@ pub(super) async fn document() -> HttpResponse {
 /// Answers a file of Swagger UI.
 pub(super) async fn swagger_ui(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
-        LazyLock::new(|| Arc::new(Config::from("../openapi.json")));
+        // A token outlives a reload, in the browser's own store.
+        LazyLock::new(|| Arc::new(Config::from("../openapi.json").persist_authorization(true)));
 
     let file = utoipa_swagger_ui::serve(request.match_info().query("file"), Arc::clone(&CONFIG))
         .map_err(|error| Error::Internal(error.to_string().into()))?
@@ -125,6 +126,7 @@ fn in_pieces(file: Cow<'static, [u8]>) -> impl MessageBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) struct Refused {
+    /// Why, for people.
     detail: String,
 }
 
@@ -132,6 +134,7 @@ pub(super) struct Refused {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) struct Invalid {
+    /// One thing each.
     detail: Vec<Fault>,
 }
 
@@ -139,6 +142,7 @@ pub(super) struct Invalid {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) struct Taken<'a> {
+    /// Which, for people, and what else is free.
     detail: TakenName<'a>,
 }
 
@@ -147,7 +151,9 @@ pub(super) struct Taken<'a> {
 #[serde(untagged)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 enum TakenName<'a> {
+    /// Another user has the email.
     Email(String),
+    /// Another user has the username.
     Username(NameTaken<'a>),
 }
 
@@ -156,7 +162,7 @@ enum TakenName<'a> {
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) enum TokenRefusals {
     /// The token is missing, not valid or has ended.
-    #[response(status = 401, headers(("WWW-Authenticate" = String)))]
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "How a caller shows who they are: `Bearer`")))]
     NotAuthenticated(Refused),
 }
 
@@ -165,7 +171,7 @@ pub(super) enum TokenRefusals {
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) enum CallerRefusals {
     /// The token is missing, not valid or has ended.
-    #[response(status = 401, headers(("WWW-Authenticate" = String)))]
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "How a caller shows who they are: `Bearer`")))]
     NotAuthenticated(Refused),
     /// The caller may not do this.
     #[response(status = 403)]
@@ -177,7 +183,7 @@ pub(super) enum CallerRefusals {
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) enum CredentialRefusals {
     /// The credentials are not right.
-    #[response(status = 401, headers(("WWW-Authenticate" = String)))]
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "How a caller shows who they are: `Bearer`")))]
     WrongCredentials(Refused),
 }
 
@@ -195,7 +201,7 @@ pub(super) enum BodyRefusals {
     #[response(status = 413)]
     TooLarge(Refused),
     /// The body has a `Content-Encoding`.
-    #[response(status = 415, headers(("Accept-Encoding" = String)))]
+    #[response(status = 415, headers(("Accept-Encoding" = String, description = "What a body may have: `identity`")))]
     Encoded(Refused),
     /// The body is not as described.
     #[response(status = 422)]
@@ -225,7 +231,7 @@ pub(super) enum UploadRefusals {
     #[response(status = 413)]
     TooLarge(Refused),
     /// The form has a `Content-Encoding`.
-    #[response(status = 415, headers(("Accept-Encoding" = String)))]
+    #[response(status = 415, headers(("Accept-Encoding" = String, description = "What a body may have: `identity`")))]
     Encoded(Refused),
     /// The form has no such file.
     #[response(status = 422)]
@@ -321,7 +327,7 @@ pub(super) enum EditConflicts {
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
 pub(super) enum LimitRefusals {
     /// Too many of this client, or for this account.
-    #[response(status = 429, headers(("Retry-After" = u64, description = "Seconds")))]
+    #[response(status = 429, headers(("Retry-After" = u64, description = "In how many seconds to try again")))]
     TooMany(Limited),
 }
 
@@ -333,7 +339,7 @@ pub(super) enum Failures {
     #[response(status = 500)]
     Bug(Refused),
     /// A store is out of reach, or too much waits.
-    #[response(status = 503, headers(("Retry-After" = u64, description = "Seconds")))]
+    #[response(status = 503, headers(("Retry-After" = u64, description = "In how many seconds to try again")))]
     Unavailable(Refused),
 }
 
@@ -390,6 +396,76 @@ mod tests {
                 if operation.get("security").is_some() {
                     assert!(operation["responses"].get("401").is_some(), "{method} {path}");
                 }
+            }
+        }
+    }
+
+    /// The members of an object; none where it is not there.
+    fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        value.as_object().into_iter().flatten()
+    }
+
+    #[test]
+    fn every_operation_and_every_field_is_described() {
+        let document = served_document();
+        let mut missing = Vec::new();
+        let mut look = |value: &Value, field: &str, place: String| {
+            if value[field].as_str().is_none_or(|text| text.trim().is_empty()) {
+                missing.push(format!("{place}: {field}"));
+            }
+        };
+        for (path, item) in members(&document["paths"]) {
+            for (method, operation) in members(item) {
+                let name = format!("{method} {path}");
+                look(operation, "summary", name.clone());
+                look(operation, "description", name.clone());
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    look(parameter, "description", format!("{name} {}", parameter["name"]));
+                }
+                for (status, response) in members(&operation["responses"]) {
+                    look(response, "description", format!("{name} {status}"));
+                    for (header, about) in members(&response["headers"]) {
+                        look(about, "description", format!("{name} {status} {header}"));
+                    }
+                }
+            }
+        }
+        for (name, schema) in members(&document["components"]["schemas"]) {
+            look(schema, "description", name.clone());
+            for (property, about) in members(&schema["properties"]) {
+                look(about, "description", format!("{name}.{property}"));
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+
+    #[test]
+    fn a_list_names_the_schema_of_its_items() {
+        fn lists<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+            match value {
+                Value::Object(object) => {
+                    found.extend(object.get("items"));
+                    object.values().for_each(|value| lists(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| lists(value, found)),
+                _ => {}
+            }
+        }
+        let document = served_document();
+        let mut found = Vec::new();
+        lists(&document, &mut found);
+        assert!(found.iter().any(|items| items["$ref"] == "#/components/schemas/User"), "{found:?}");
+        for items in found {
+            assert!(items.get("properties").is_none(), "{items}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_has_examples() {
+        let document = served_document();
+        for form in ["SignUpForm", "LogInForm", "EditForm"] {
+            for (field, about) in members(&document["components"]["schemas"][form]["properties"]) {
+                assert!(about["examples"][0].is_string(), "{form}.{field}");
             }
         }
     }

@@ -35,7 +35,7 @@ impl Roster {
             .collect();
         let tell = |deleted: &[UserId]| {
             for user in deleted {
-                tracing::info!(event = "user deleted", %user, by = %caller.id, reason = reason.as_str(), %request);
+                tracing::info!(event = "user deleted", %user, by = %caller.id, reason = reason.as_str(), %request, "a user was put into the trash");
             }
         };
         let deleted_now = match self.ports.trash.put_many(&batch, &reason, &change).await {

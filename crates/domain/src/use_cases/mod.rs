@@ -106,7 +106,7 @@ impl Roster {
         if is_first {
             tracing::warn!(event = "rate limit reached", limit, client, %request, "refusing with 429: {limit}");
         } else {
-            tracing::debug!(event = "rate limited", limit, client, %request);
+            tracing::debug!(event = "rate limited", limit, client, %request, "a request was refused with 429");
         }
         Error::RateLimited { limit, retry_after }
     }

@@ -159,7 +159,11 @@ impl Roster {
             return Ok(Some(ImageReading::Known(Some(version))));
         }
         let Some(store) = self.image_store(&image.store) else {
-            tracing::debug!(event = "image store not configured", store = image.store.as_str());
+            tracing::debug!(
+                event = "image store not configured",
+                store = image.store.as_str(),
+                "the image lies in a store that is not configured"
+            );
             return Err(Error::NoImageStore);
         };
         let Some(stored) = store.open(&image.key).await? else { return Ok(None) };
@@ -229,7 +233,7 @@ impl Roster {
                 if image.is_address() {
                     return Err(Flaw::Damage(Damage::NoImage).of_image(owner, store.name()));
                 }
-                tracing::debug!(event = "original image is neither JPEG nor PNG", user = %owner);
+                tracing::debug!(event = "original image is neither JPEG nor PNG", user = %owner, "an image of the FastAPI service is neither JPEG nor PNG");
                 return Err(Error::NoImage);
             };
             return Ok(Some(if known.include(None) {

@@ -16,7 +16,9 @@ const MAX_IDS: usize = 1000;
 form! {
     /// Who is to be deleted, and why.
     pub(in crate::http) struct BulkDeletionForm {
+        /// Ids of users.
         ids: Vec<Option<UserId>> = list(ID, MAX_IDS).at_least(1),
+        /// Why, for the log.
         reason: Reason = REASON,
     }
 }
@@ -39,6 +41,8 @@ pub(in crate::http) struct BulkDeletion {
 }
 
 /// Put many users into the trash
+///
+/// For admins. Each id is dealt with by itself, in the order in which they are given.
 #[utoipa::path(
     post,
     path = "/api/v1/trash/bulk-delete",

@@ -5,6 +5,8 @@ use crate::http::error::Refusal;
 use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownImage};
 
 /// Delete a user's profile image
+///
+/// For the user and for admins.
 #[utoipa::path(
     delete,
     path = "/api/v1/auth/users/{user_id}/profile-image",

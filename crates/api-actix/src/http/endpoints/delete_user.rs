@@ -10,12 +10,14 @@ use crate::http::openapi::{CallerRefusals, DeletionRefusals, Failures, QueryRefu
 form! {
     /// Why somebody is deleted.
     pub(in crate::http) struct DeletionQuery {
-        /// Why
+        /// Why, for the log
         reason: Reason = REASON,
     }
 }
 
 /// Put a user into the trash
+///
+/// For the user and for admins. The user can no longer log in, and can be restored for some time.
 #[utoipa::path(
     delete,
     path = "/api/v1/auth/users/{user_id}",

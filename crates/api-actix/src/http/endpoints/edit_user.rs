@@ -12,7 +12,9 @@ use crate::http::openapi::{BodyRefusals, CallerRefusals, EditConflicts, Failures
 form! {
     /// What is to change: one of them, or both.
     pub(in crate::http) struct EditForm {
+        /// The new username. Nobody else has it, in whatever case.
         username: Option<Username> = optional(USERNAME),
+        /// The new email. Nobody else has it, in whatever case.
         email: Option<Email> = optional(EMAIL),
     }
     check |edit| match (&edit.username, &edit.email) {
@@ -22,6 +24,8 @@ form! {
 }
 
 /// Edit a user
+///
+/// For the user and for admins. What is left out stays as it is.
 #[utoipa::path(
     put,
     path = "/api/v1/auth/users/{user_id}",

@@ -2,11 +2,12 @@ use actix_web::HttpResponse;
 use roster_domain::values::{PageNumber, PageRequest, PerPage};
 use roster_fastapi_body::form;
 
-use crate::http::answers::{Page, TrashEntry};
+use crate::http::answers::TrashEntry;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{PAGE, per_page};
 use crate::http::openapi::{CallerRefusals, Failures, QueryRefusals};
+use crate::http::page::Page;
 
 /// The most entries of a page.
 const MAX_PER_PAGE: u64 = 20;
@@ -21,7 +22,12 @@ form! {
     }
 }
 
+/// Under this name the document has it.
+type TrashEntryPage = Page<TrashEntry>;
+
 /// List the trash
+///
+/// For admins.
 #[utoipa::path(
     get,
     path = "/api/v1/trash/",
@@ -29,7 +35,7 @@ form! {
     security(("bearer" = [])),
     params(TrashQuery),
     responses(
-        (status = 200, description = "One page of it, oldest deletion first", body = Page<TrashEntry>),
+        (status = 200, description = "One page of it, oldest deletion first", body = TrashEntryPage),
         CallerRefusals, QueryRefusals, Failures,
     ),
 )]
@@ -38,5 +44,5 @@ pub(in crate::http) async fn list_trash(call: Call) -> Result<HttpResponse, Refu
     let TrashQuery { page, per_page } = call.query()?;
     let page = PageRequest::new(page, per_page);
     let entries = call.roster().list_trash(caller, page).await?;
-    Ok(HttpResponse::Ok().json(Page::<TrashEntry>::new(&entries, page)))
+    Ok(HttpResponse::Ok().json(TrashEntryPage::new(&entries, page)))
 }

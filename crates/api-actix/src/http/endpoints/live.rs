@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 /// That the process serves.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Live {
+    /// Always the same.
     #[schema(example = "live")]
     status: &'static str,
 }

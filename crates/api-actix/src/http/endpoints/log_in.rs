@@ -14,7 +14,9 @@ use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures, LimitRefu
 form! {
     /// Who wants to log in.
     pub(in crate::http) struct LogInForm {
+        /// In any case of its letters.
         email: Email = EMAIL,
+        /// As it was given at the sign-up.
         password: Password = PASSWORD,
     }
 }
@@ -22,13 +24,15 @@ form! {
 /// The tokens of a new session.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct TokenPair<'a> {
-    /// For the next half hour.
+    /// A bearer token for the next half hour.
     access_token: &'a str,
     /// For new access tokens, for seven days.
     refresh_token: &'a str,
 }
 
 /// Log in
+///
+/// Starts a session. Its access token is sent as `Authorization: Bearer …`; its refresh token gives new ones.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/login",

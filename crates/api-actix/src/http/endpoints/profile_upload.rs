@@ -22,12 +22,15 @@ pub(in crate::http) struct ImageForm {
 /// Where the image is now.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct UploadedImage {
+    /// That it was stored.
     pub(super) message: &'static str,
     /// The image's name, or its address.
     pub(super) filename: String,
 }
 
 /// Upload the caller's profile image
+///
+/// What is stored is a new JPEG or PNG of the picture: upright, at most 1024 pixels a side, without metadata.
 #[utoipa::path(
     post,
     path = "/api/v1/profile-upload/",

@@ -17,6 +17,8 @@ pub(in crate::http) struct FileForm {
 }
 
 /// Upload the caller's profile image to S3
+///
+/// As `/api/v1/profile-upload/` does, but to the bucket that the operator set.
 #[utoipa::path(
     post,
     path = "/api/v1/profile-upload-s3/",

@@ -5,6 +5,8 @@ use crate::http::error::Refusal;
 use crate::http::openapi::{CallerRefusals, Failures, TrashRefusals};
 
 /// Delete a user in the trash for good
+///
+/// For admins. The profile image goes too, and the email and the username are free again.
 #[utoipa::path(
     delete,
     path = "/api/v1/trash/permanent/delete/{user_id}",

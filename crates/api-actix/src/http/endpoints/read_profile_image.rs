@@ -23,6 +23,8 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 pub(in crate::http) struct ImageFile(Vec<u8>);
 
 /// Read a user's profile image
+///
+/// For the user and for admins.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/users/{user_id}/profile-image",
@@ -42,7 +44,7 @@ pub(in crate::http) struct ImageFile(Vec<u8>);
             ),
             headers(("ETag" = String, description = "Names the image's content; absent where another service stored it")),
         ),
-        (status = 304, description = "The caller has it already", headers(("ETag" = String))),
+        (status = 304, description = "The caller has it already", headers(("ETag" = String, description = "Names the image's content"))),
         CallerRefusals, IdRefusals, UnknownImage, Failures,
     ),
 )]
@@ -66,9 +68,9 @@ pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse,
         let (cause, is_first) = (error.store, state.outages.failed(error.store, endpoint));
         let error = Chain(error);
         if is_first {
-            tracing::error!(event = "image broke off", cause, %error, %request);
+            tracing::error!(event = "image broke off", cause, %error, %request, "an image could not be read to its end");
         } else {
-            tracing::debug!(event = "image broke off", cause, %error, %request);
+            tracing::debug!(event = "image broke off", cause, %error, %request, "an image could not be read to its end");
         }
     });
     let mut answer = about(HttpResponse::Ok(), content.version)?;

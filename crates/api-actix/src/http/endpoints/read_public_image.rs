@@ -8,6 +8,8 @@ use crate::http::error::Refusal;
 use crate::http::openapi::{Failures, UnknownAddress};
 
 /// Read an image in S3 by its address, where images are public
+///
+/// Without a token. The operator's setting `PUBLIC_IMAGES` says whether images are public.
 #[utoipa::path(
     get,
     path = "/api/v1/profile-images/{owner}/{name}",
@@ -27,7 +29,7 @@ use crate::http::openapi::{Failures, UnknownAddress};
             ),
             headers(("ETag" = String, description = "Names the image's content")),
         ),
-        (status = 304, description = "The caller has it already", headers(("ETag" = String))),
+        (status = 304, description = "The caller has it already", headers(("ETag" = String, description = "Names the image's content"))),
         UnknownAddress, Failures,
     ),
 )]

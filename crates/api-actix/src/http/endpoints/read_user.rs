@@ -6,6 +6,8 @@ use crate::http::error::Refusal;
 use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownUser};
 
 /// Read a user
+///
+/// For the user and for admins.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/users/{user_id}",

@@ -10,6 +10,7 @@ use crate::http::openapi::Failures;
 /// That requests can be served.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Ready {
+    /// Always the same.
     #[schema(example = "ready")]
     status: &'static str,
 }

@@ -12,6 +12,7 @@ use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures};
 form! {
     /// Whose access token has ended.
     pub(in crate::http) struct RefreshForm {
+        /// That of a log-in.
         refresh_token: RefreshToken = REFRESH_TOKEN,
     }
 }
@@ -19,11 +20,13 @@ form! {
 /// A new access token.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct FreshToken<'a> {
-    /// For the next half hour.
+    /// A bearer token for the next half hour.
     access_token: &'a str,
 }
 
 /// Exchange a refresh token for a new access token
+///
+/// The refresh token stays as it is, until it ends.
 #[utoipa::path(
     post,
     path = "/api/v1/refresh/",

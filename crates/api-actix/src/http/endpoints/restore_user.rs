@@ -6,6 +6,8 @@ use crate::http::error::Refusal;
 use crate::http::openapi::{CallerRefusals, Failures, TrashRefusals, UnknownUser};
 
 /// Bring a user back from the trash
+///
+/// For admins. Everything is as it was, but the user has to log in anew.
 #[utoipa::path(
     put,
     path = "/api/v1/trash/restore/{user_id}",

@@ -12,8 +12,11 @@ use crate::http::openapi::{BodyRefusals, Failures, LimitRefusals, SignUpConflict
 form! {
     /// What somebody signs up with.
     pub(in crate::http) struct SignUpForm {
+        /// To log in with. Nobody else has it, in whatever case.
         email: Email = EMAIL,
+        /// Shown to others. Nobody else has it, in whatever case.
         username: Username = USERNAME,
+        /// To log in with.
         password: Password = PASSWORD,
     }
 }
@@ -25,6 +28,8 @@ impl From<SignUpForm> for SignUp {
 }
 
 /// Create a user
+///
+/// The user can log in at once. Email and username belong to nobody else, in any case of their letters.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/signup",
