@@ -11,10 +11,11 @@ use roster_domain::values::{AccessToken, StoreName, UserId};
 use roster_domain::{Chain, Error, Roster};
 use roster_fastapi_body::{CollectError, Form, read_json, read_query};
 
+use super::endpoint::{Endpoint, UNKNOWN};
 use super::error::Refusal;
+use super::limits::Limits;
 use super::middleware::{Noted, log_look};
-use super::routes::{Endpoint, UNKNOWN};
-use super::{AppState, Limits};
+use super::state::AppState;
 
 /// One call of an endpoint: the request, and what all requests share.
 ///
@@ -58,7 +59,7 @@ impl Call {
 
     /// The path of the endpoint, as it stands in the table of routes.
     pub(super) fn endpoint(&self) -> &'static str {
-        self.http.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path)
+        self.http.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path.as_str())
     }
 
     /// What all requests share, for what outlives the call.

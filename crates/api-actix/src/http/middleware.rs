@@ -18,9 +18,9 @@ use roster_domain::values::{ClientAddress, RequestId, RequestName, UserId};
 use roster_http_server::Malformed;
 use tokio::time::Instant;
 
-use super::AppState;
+use super::endpoint::{Endpoint, UNKNOWN};
 use super::error::{Blame, Refusal};
-use super::routes::{Endpoint, UNKNOWN};
+use super::state::AppState;
 use crate::metrics::{self, Requests};
 use crate::outages::{Access, Outages};
 use crate::readiness::Found;
@@ -73,7 +73,8 @@ where
             Ok(Err(error)) => return Err(Outside::new(id, area, &done, &error).into()),
             Err(panic) => return Err(Outside::new(id, area, &done, message(&*panic)).into()),
         };
-        let endpoint = response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path);
+        let endpoint =
+            response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path.as_str());
         let caller = response.request().extensions().get::<Noted>().and_then(|noted| noted.caller);
         done.tell(endpoint, response.status(), id, caller);
         // By what was served, where something was: a path may be written in many ways.

@@ -4,7 +4,7 @@ use super::sign_up::{SignUpForm, create};
 use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, LimitRefusals, SignUpConflicts};
+use crate::http::refusals::{BodyRefusals, CallerRefusals, Failures, LimitRefusals, SignUpConflicts};
 
 /// Create an admin
 ///

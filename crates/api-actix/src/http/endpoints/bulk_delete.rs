@@ -8,7 +8,7 @@ use crate::http::answers::Text;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{ID, REASON};
-use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, IdsRefusals};
+use crate::http::refusals::{BodyRefusals, CallerRefusals, Failures, IdsRefusals};
 
 /// The most ids of one deletion.
 const MAX_IDS: usize = 1000;

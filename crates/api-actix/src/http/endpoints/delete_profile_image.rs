@@ -2,7 +2,7 @@ use actix_web::HttpResponse;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownImage};
+use crate::http::refusals::{CallerRefusals, Failures, IdRefusals, UnknownImage};
 
 /// Delete a user's profile image
 ///

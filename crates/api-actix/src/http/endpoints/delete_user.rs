@@ -5,7 +5,7 @@ use roster_fastapi_body::form;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::REASON;
-use crate::http::openapi::{CallerRefusals, DeletionRefusals, Failures, QueryRefusals, UnknownUser};
+use crate::http::refusals::{CallerRefusals, DeletionRefusals, Failures, QueryRefusals, UnknownUser};
 
 form! {
     /// Why somebody is deleted.

@@ -7,7 +7,7 @@ use crate::http::answers::User;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, USERNAME};
-use crate::http::openapi::{BodyRefusals, CallerRefusals, EditConflicts, Failures, IdRefusals, UnknownUser};
+use crate::http::refusals::{BodyRefusals, CallerRefusals, EditConflicts, Failures, IdRefusals, UnknownUser};
 
 form! {
     /// What is to change: one of them, or both.

@@ -6,8 +6,8 @@ use crate::http::answers::TrashEntry;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{PAGE, per_page};
-use crate::http::openapi::{CallerRefusals, Failures, QueryRefusals};
 use crate::http::page::Page;
+use crate::http::refusals::{CallerRefusals, Failures, QueryRefusals};
 
 /// The most entries of a page.
 const MAX_PER_PAGE: u64 = 20;

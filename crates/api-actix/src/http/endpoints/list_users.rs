@@ -7,8 +7,8 @@ use crate::http::answers::User;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{PAGE, SEARCH, per_page};
-use crate::http::openapi::{CallerRefusals, Failures, QueryRefusals};
 use crate::http::page::Page;
+use crate::http::refusals::{CallerRefusals, Failures, QueryRefusals};
 
 /// The most users of a page.
 const MAX_PER_PAGE: u64 = 30;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, PASSWORD};
-use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures, LimitRefusals};
+use crate::http::refusals::{BodyRefusals, CredentialRefusals, Failures, LimitRefusals};
 
 form! {
     /// Who wants to log in.

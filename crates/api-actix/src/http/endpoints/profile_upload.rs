@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::http::answers::image_name;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{Failures, TokenRefusals, UploadRefusals};
+use crate::http::refusals::{Failures, TokenRefusals, UploadRefusals};
 use crate::http::upload::{Upload, not_a_file, receive};
 
 /// A profile image, as JPEG or PNG.

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use super::profile_upload::{UploadedImage, upload};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{Failures, TokenRefusals, UploadRefusals};
+use crate::http::refusals::{Failures, TokenRefusals, UploadRefusals};
 
 /// A profile image, as JPEG or PNG.
 #[derive(ToSchema)]

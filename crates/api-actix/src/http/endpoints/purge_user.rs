@@ -2,7 +2,7 @@ use actix_web::HttpResponse;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{CallerRefusals, Failures, TrashRefusals};
+use crate::http::refusals::{CallerRefusals, Failures, TrashRefusals};
 
 /// Delete a user in the trash for good
 ///

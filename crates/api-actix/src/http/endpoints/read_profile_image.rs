@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownImage};
+use crate::http::refusals::{CallerRefusals, Failures, IdRefusals, UnknownImage};
 
 /// Only the reader's own cache may keep it, and asks before each use: who may read it, or which it is, may have changed. It
 /// can't be `no-store` as all else is, since then nobody would have an image to ask about with `If-None-Match`.

@@ -5,7 +5,7 @@ use roster_domain::values::ImageKey;
 use super::read_profile_image::{ImageFile, answer, known};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{Failures, UnknownAddress};
+use crate::http::refusals::{Failures, UnknownAddress};
 
 /// Read an image in S3 by its address, where images are public
 ///

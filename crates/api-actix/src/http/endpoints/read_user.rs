@@ -3,7 +3,7 @@ use actix_web::HttpResponse;
 use crate::http::answers::User;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownUser};
+use crate::http::refusals::{CallerRefusals, Failures, IdRefusals, UnknownUser};
 
 /// Read a user
 ///

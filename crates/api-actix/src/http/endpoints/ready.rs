@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::Failures;
+use crate::http::refusals::Failures;
 
 /// That requests can be served.
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::REFRESH_TOKEN;
-use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures};
+use crate::http::refusals::{BodyRefusals, CredentialRefusals, Failures};
 
 form! {
     /// Whose access token has ended.

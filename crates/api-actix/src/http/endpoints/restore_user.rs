@@ -3,7 +3,7 @@ use actix_web::HttpResponse;
 use crate::http::answers::RestoredUser;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{CallerRefusals, Failures, TrashRefusals, UnknownUser};
+use crate::http::refusals::{CallerRefusals, Failures, TrashRefusals, UnknownUser};
 
 /// Bring a user back from the trash
 ///

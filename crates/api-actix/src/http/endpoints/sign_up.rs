@@ -7,7 +7,7 @@ use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, PASSWORD, USERNAME};
-use crate::http::openapi::{BodyRefusals, Failures, LimitRefusals, SignUpConflicts};
+use crate::http::refusals::{BodyRefusals, Failures, LimitRefusals, SignUpConflicts};
 
 form! {
     /// What somebody signs up with.
