@@ -20,10 +20,7 @@ use crate::http::refusals::{BodyRefusals, CallerRefusals, Failures, LimitRefusal
         CallerRefusals, SignUpConflicts, BodyRefusals, LimitRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn admin_sign_up(
-    call: Call,
-    payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+pub(super) async fn admin_sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let caller = call.roster().admin_sign_up_caller(call.token().as_ref())?;
     if let Some(claims) = caller {
         call.note_caller(claims);

@@ -15,7 +15,7 @@ use crate::http::refusals::{CallerRefusals, Failures, IdRefusals, UnknownImage};
     params(("user_id" = String, Path, description = "The user's id", pattern = "^[0-9a-f]{24}$")),
     responses((status = 204, description = "Deleted"), CallerRefusals, IdRefusals, UnknownImage, Failures),
 )]
-pub(in crate::http) async fn delete_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn delete_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let (user, request) = (call.user_id()?, call.request());
     call.run_to_end(|roster| async move { roster.delete_image(caller, user, request).await }).await?;

@@ -9,7 +9,7 @@ use crate::http::refusals::{CallerRefusals, DeletionRefusals, Failures, QueryRef
 
 form! {
     /// Why somebody is deleted.
-    pub(in crate::http) struct DeletionQuery {
+    struct DeletionQuery {
         /// Why, for the log
         reason: Reason = REASON,
     }
@@ -32,7 +32,7 @@ form! {
         CallerRefusals, DeletionRefusals, UnknownUser, QueryRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn delete_user(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn delete_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let DeletionQuery { reason } = call.query()?;
     let (user, request) = (call.user_id()?, call.request());

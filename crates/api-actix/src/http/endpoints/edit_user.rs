@@ -11,7 +11,7 @@ use crate::http::refusals::{BodyRefusals, CallerRefusals, EditConflicts, Failure
 
 form! {
     /// What is to change: one of them, or both.
-    pub(in crate::http) struct EditForm {
+    struct EditForm {
         /// The new username. Nobody else has it, in whatever case.
         username: Option<Username> = optional(USERNAME),
         /// The new email. Nobody else has it, in whatever case.
@@ -38,7 +38,7 @@ form! {
         CallerRefusals, BodyRefusals, IdRefusals, UnknownUser, EditConflicts, Failures,
     ),
 )]
-pub(in crate::http) async fn edit_user(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn edit_user(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let EditForm { username, email } = call.body(payload).await?;
     let (user, request) = (call.user_id()?, call.request());

@@ -14,7 +14,7 @@ const MAX_PER_PAGE: u64 = 20;
 
 form! {
     /// Which page of the trash.
-    pub(in crate::http) struct TrashQuery {
+    struct TrashQuery {
         /// From 1, which is the default
         page: PageNumber = PAGE,
         /// 10 by default
@@ -39,7 +39,7 @@ type TrashEntryPage = Page<TrashEntry>;
         CallerRefusals, QueryRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn list_trash(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn list_trash(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let TrashQuery { page, per_page } = call.query()?;
     let page = PageRequest::new(page, per_page);

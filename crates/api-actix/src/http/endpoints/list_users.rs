@@ -15,7 +15,7 @@ const MAX_PER_PAGE: u64 = 30;
 
 form! {
     /// Which users.
-    pub(in crate::http) struct UsersQuery {
+    struct UsersQuery {
         /// A piece of the username, in any case
         q: Option<Option<SearchTerm>> = optional(SEARCH),
         /// From 1, which is the default
@@ -42,7 +42,7 @@ type UserPage<'a> = Page<User<'a>>;
         CallerRefusals, QueryRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn list_users(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn list_users(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let UsersQuery { q, page, per_page } = call.query()?;
     let (search, page) = (q.flatten(), PageRequest::new(page, per_page));

@@ -13,7 +13,7 @@ use crate::http::refusals::{BodyRefusals, CredentialRefusals, Failures, LimitRef
 
 form! {
     /// Who wants to log in.
-    pub(in crate::http) struct LogInForm {
+    struct LogInForm {
         /// In any case of its letters.
         email: Email = EMAIL,
         /// As it was given at the sign-up.
@@ -23,7 +23,7 @@ form! {
 
 /// The tokens of a new session.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct TokenPair<'a> {
+struct TokenPair<'a> {
     /// A bearer token for the next half hour.
     access_token: &'a str,
     /// For new access tokens, for seven days.
@@ -43,7 +43,7 @@ pub(in crate::http) struct TokenPair<'a> {
         CredentialRefusals, BodyRefusals, LimitRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let LogInForm { email, password } = call.body(payload).await?;
     let request = call.request();
     let known = match call.roster().check_password(email, password, request).await? {

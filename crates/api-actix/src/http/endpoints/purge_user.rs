@@ -15,7 +15,7 @@ use crate::http::refusals::{CallerRefusals, Failures, TrashRefusals};
     params(("user_id" = String, Path, description = "The user's id", pattern = "^[0-9a-f]{24}$")),
     responses((status = 204, description = "Gone"), CallerRefusals, TrashRefusals, Failures),
 )]
-pub(in crate::http) async fn purge_user(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn purge_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let (user, request) = (call.user_id()?, call.request());
     call.run_to_end(|roster| async move { roster.purge_user(caller, user, request).await }).await?;

@@ -20,7 +20,7 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
-pub(in crate::http) struct ImageFile(Vec<u8>);
+pub(super) struct ImageFile(Vec<u8>);
 
 /// Read a user's profile image
 ///
@@ -48,7 +48,7 @@ pub(in crate::http) struct ImageFile(Vec<u8>);
         CallerRefusals, IdRefusals, UnknownImage, Failures,
     ),
 )]
-pub(in crate::http) async fn read_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn read_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let user = call.user_id()?;
     let reading = call.roster().read_image(caller, user, &known(call.http())).await?;

@@ -33,7 +33,7 @@ use crate::http::refusals::{Failures, UnknownAddress};
         UnknownAddress, Failures,
     ),
 )]
-pub(in crate::http) async fn read_public_image(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn read_public_image(call: Call) -> Result<HttpResponse, Refusal> {
     let path = call.http().match_info();
     let key = format!("{}/{}", path.query("owner"), path.query("name"));
     let key = ImageKey::parse(&key).map_err(|_| Error::NoImage)?;

@@ -19,7 +19,7 @@ use crate::http::refusals::{CallerRefusals, Failures, IdRefusals, UnknownUser};
         CallerRefusals, IdRefusals, UnknownUser, Failures,
     ),
 )]
-pub(in crate::http) async fn read_user(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn read_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let user = call.roster().read_user(caller, call.user_id()?).await?;
     Ok(HttpResponse::Ok().json(User::from(&user)))

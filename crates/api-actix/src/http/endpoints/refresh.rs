@@ -11,7 +11,7 @@ use crate::http::refusals::{BodyRefusals, CredentialRefusals, Failures};
 
 form! {
     /// Whose access token has ended.
-    pub(in crate::http) struct RefreshForm {
+    struct RefreshForm {
         /// That of a log-in.
         refresh_token: RefreshToken = REFRESH_TOKEN,
     }
@@ -19,7 +19,7 @@ form! {
 
 /// A new access token.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct FreshToken<'a> {
+struct FreshToken<'a> {
     /// A bearer token for the next half hour.
     access_token: &'a str,
 }
@@ -37,7 +37,7 @@ pub(in crate::http) struct FreshToken<'a> {
         CredentialRefusals, BodyRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn refresh(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn refresh(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let RefreshForm { refresh_token: token } = call.body(payload).await?;
     let access = call.roster().refresh(token, call.request()).await?;
     Ok(HttpResponse::Ok().json(FreshToken { access_token: access.expose() }))

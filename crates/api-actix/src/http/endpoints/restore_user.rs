@@ -19,7 +19,7 @@ use crate::http::refusals::{CallerRefusals, Failures, TrashRefusals, UnknownUser
         CallerRefusals, TrashRefusals, UnknownUser, Failures,
     ),
 )]
-pub(in crate::http) async fn restore_user(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn restore_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let (user, request) = (call.user_id()?, call.request());
     let user =

@@ -11,7 +11,7 @@ use crate::http::refusals::{BodyRefusals, Failures, LimitRefusals, SignUpConflic
 
 form! {
     /// What somebody signs up with.
-    pub(in crate::http) struct SignUpForm {
+    pub(super) struct SignUpForm {
         /// To log in with. Nobody else has it, in whatever case.
         email: Email = EMAIL,
         /// Shown to others. Nobody else has it, in whatever case.
@@ -37,7 +37,7 @@ impl From<SignUpForm> for SignUp {
     request_body = SignUpForm,
     responses((status = 201, description = "Created", body = Message), SignUpConflicts, BodyRefusals, LimitRefusals, Failures),
 )]
-pub(in crate::http) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let form: SignUpForm = call.body(payload).await?;
     create(&call, call.roster().prepare_sign_up(form.into(), call.request()).await?).await
 }
