@@ -9,7 +9,7 @@ use roster_domain::ports::{ProcessError, Spool};
 
 use crate::input::{self, InPieces, Input, Pieces};
 use crate::picture::{Decoded, Picture, SIDE, Samples};
-use crate::unavailable;
+use crate::unavailable::unavailable;
 
 /// The start of an image, and of the marker that follows it.
 pub(crate) const SIGNATURE: [u8; 3] = [START, 0xD8, START];

@@ -9,7 +9,7 @@ use roster_domain::ports::{ProcessError, Spool};
 use crate::input::{self, InPieces, Pieces};
 use crate::jpeg::fault;
 use crate::picture::{Decoded, Picture, Samples};
-use crate::unavailable;
+use crate::unavailable::unavailable;
 
 /// What every PNG file starts with.
 pub(crate) const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";

@@ -6,35 +6,9 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaT
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::fault::{Faulty, Problem};
-use crate::form::{Place, Sent};
+use crate::form::{Field, Place};
 use crate::json;
-
-/// How a field is read, and what the `OpenAPI` document says of it.
-pub trait Field {
-    /// What is made of it.
-    type Value;
-
-    /// Reads it, and notes every fault that it has.
-    fn read(&self, place: &mut Place<'_, '_>) -> Result<Self::Value, Faulty>;
-
-    /// Its schema in a body.
-    fn schema(&self) -> Schema;
-
-    /// Its schema in a query.
-    fn parameter_schema(&self) -> Schema {
-        self.schema()
-    }
-
-    /// Whether it has to be there.
-    fn is_required(&self) -> bool {
-        true
-    }
-
-    /// Whether no fault ever shows it.
-    fn is_secret(&self) -> bool {
-        false
-    }
-}
+use crate::sent::Sent;
 
 /// A text, of which a function makes a value.
 pub struct Text<T> {

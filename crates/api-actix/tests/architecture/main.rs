@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
 
+mod imports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::{Imports, sources};
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
@@ -152,6 +156,27 @@ fn one_file_of_the_api_names_adapters() {
     let names_adapters = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("roster_adapter_");
     let files: Vec<_> = rust_files(&source).into_iter().filter(names_adapters).collect();
     assert_eq!(files, [source.join("composition.rs")]);
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let (mut arrows, mut circles) = (0, Vec::new());
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let imports =
+            Imports::of(&format!("roster_{}", name.replace('-', "_")), sources(&folder.join("src")));
+        let imported = imports.arrows();
+        arrows += imported.values().map(BTreeSet::len).sum::<usize>();
+        for circle in imports.circles() {
+            for file in &circle {
+                let others: Vec<_> = imported[file].intersection(&circle).collect();
+                circles.push(format!("{name}: {file} imports {others:?}"));
+            }
+        }
+    }
+    assert!(arrows > 300, "the imports are read: {arrows}");
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 /// What stands between backticks or as a link's target, where it looks like a path of this repository.

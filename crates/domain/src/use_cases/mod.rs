@@ -35,10 +35,13 @@ use crate::values::UserId;
 pub use bulk_delete::BulkDeletion;
 pub use housekeeping::{PURGE_BATCH, RemovalProgress};
 pub use log_in::{Checked, FailedCheck, Known, TokenPair};
-use read_image::HELD_IMAGES;
 pub use read_image::{ImageContent, ImageReading, ImageVersion, KnownVersions};
 pub use sign_up::{Prepared, SignUp};
 pub use upload_image::UploadTarget;
+
+/// How many bytes of images are held in memory at most, by all who are sent one. An image that finds no room is read from its
+/// store twice: once to be checked, and once to be sent.
+const HELD_IMAGES: u64 = 16 << 20;
 
 /// Who may sign up as an admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

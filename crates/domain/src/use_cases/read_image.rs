@@ -10,10 +10,6 @@ use crate::values::{
 };
 use crate::{Damage, Error};
 
-/// How many bytes of images are held in memory at most, by all who are sent one. An image that finds no room is read from its
-/// store twice: once to be checked, and once to be sent.
-pub(super) const HELD_IMAGES: u64 = 16 << 20;
-
 /// How much of an image is sent at once.
 const PIECE: usize = 64 * 1024;
 
@@ -322,6 +318,7 @@ mod tests {
     use super::*;
     use crate::entities::User;
     use crate::ports::CallerAnswer;
+    use crate::use_cases::HELD_IMAGES;
     use crate::values::{ImageRef, Role, StoreName};
 
     const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0 and so on";
