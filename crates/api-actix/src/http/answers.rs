@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use roster_domain::entities;
-use roster_domain::values::{ImageRef, ProfileImage, StoreName, Timestamp, TrashEntryId, UserId, Username};
+use roster_domain::values::{ImageRef, StoreName, Timestamp, UserId, Username};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -41,37 +41,30 @@ impl<'a> NameTaken<'a> {
     }
 }
 
-/// What was done.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Message {
-    /// What was done, for people.
-    pub(super) message: &'static str,
-}
-
 /// A live user.
 #[derive(Serialize, ToSchema)]
 pub(super) struct User<'a> {
     /// The user's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    id: Text<UserId>,
+    pub(super) id: Text<UserId>,
     /// To log in with.
-    email: &'a str,
+    pub(super) email: &'a str,
     /// What the user may do.
     #[schema(value_type = RoleName)]
-    role: &'static str,
+    pub(super) role: &'static str,
     /// Shown to others.
-    username: &'a str,
+    pub(super) username: &'a str,
     /// When the user signed up, in UTC; `null` where nobody knows.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    created_at: Option<Time>,
+    pub(super) created_at: Option<Time>,
     /// When the user was last edited, in UTC; `null` where nobody did.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    updated_at: Option<Time>,
+    pub(super) updated_at: Option<Time>,
     /// Always `false`: who is in the trash is not shown.
-    is_deleted: bool,
+    pub(super) is_deleted: bool,
     /// The id of who last edited the user.
     #[schema(value_type = Option<String>, required)]
-    updated_by: Option<Text<UserId>>,
+    pub(super) updated_by: Option<Text<UserId>>,
 }
 
 impl<'a> From<&'a entities::User> for User<'a> {
@@ -93,51 +86,9 @@ impl<'a> From<&'a entities::User> for User<'a> {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone; `Role::as_str` is what is answered")]
-enum RoleName {
+pub(super) enum RoleName {
     Regular,
     Admin,
-}
-
-/// A user who came back from the trash.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RestoredUser<'a> {
-    /// The user's id.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    id: Text<UserId>,
-    /// To log in with.
-    email: &'a str,
-    /// What the user may do.
-    #[schema(value_type = RoleName)]
-    role: &'static str,
-    /// Shown to others.
-    username: &'a str,
-    /// When the user signed up, in UTC; `null` where nobody knows.
-    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    created_at: Option<Time>,
-    /// When the user was last edited, in UTC; `null` where nobody did.
-    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    updated_at: Option<Time>,
-    /// Always `false`: who is in the trash is not shown.
-    is_deleted: bool,
-    /// The id of who last edited the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
-    updated_by: Option<Text<UserId>>,
-    /// The image's name or address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    profile_image: Option<String>,
-}
-
-impl<'a> RestoredUser<'a> {
-    pub(super) fn new(user: &'a entities::User, addresses: &HashMap<StoreName, String>) -> Self {
-        let User { id, email, role, username, created_at, updated_at, is_deleted, updated_by } = user.into();
-        let profile_image = user.profile_image.as_ref().map(|image| match image {
-            ProfileImage::Stored(own) => image_name(&own.image, addresses),
-            ProfileImage::Original(image) => image.as_str().to_owned(),
-        });
-        Self { id, email, role, username, created_at, updated_at, is_deleted, updated_by, profile_image }
-    }
 }
 
 /// What clients are told of where an image lies: its address where its store has one, else its name.
@@ -145,34 +96,6 @@ pub(super) fn image_name(image: &ImageRef, addresses: &HashMap<StoreName, String
     match addresses.get(&image.store) {
         Some(address) => format!("{address}/{}", image.key.as_str()),
         None => image.key.file_name().to_owned(),
-    }
-}
-
-/// A user's stay in the trash.
-#[derive(Serialize, ToSchema)]
-pub(super) struct TrashEntry {
-    /// The entry's id.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    id: Text<TrashEntryId>,
-    /// The id of the user in the trash.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    user_id: Text<UserId>,
-    /// The id of who put the user there.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    deleted_by: Text<UserId>,
-    /// When, in UTC.
-    #[schema(value_type = String, example = "2025-02-14T17:10:37.046000")]
-    deleted_at: Time,
-}
-
-impl From<&entities::TrashEntry> for TrashEntry {
-    fn from(entry: &entities::TrashEntry) -> Self {
-        Self {
-            id: Text(entry.id),
-            user_id: Text(entry.user_id),
-            deleted_by: Text(entry.deleted_by),
-            deleted_at: Time(entry.deleted_at),
-        }
     }
 }
 
@@ -186,7 +109,7 @@ impl<T: fmt::Display> Serialize for Text<T> {
 }
 
 /// A time as the original prints it: UTC, no zone letter, six digits of a second's fraction, none where it is zero.
-struct Time(Timestamp);
+pub(super) struct Time(pub(super) Timestamp);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -235,7 +158,7 @@ impl Serialize for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roster_domain::values::{Email, ImageFormat, ImageKey, OriginalImage, Role, StoreName};
+    use roster_domain::values::{Email, ImageFormat, ImageKey, Role};
 
     fn user() -> entities::User {
         entities::User {
@@ -256,24 +179,6 @@ mod tests {
             serde_json::to_string(&User::from(&user())).unwrap(),
             r#"{"id":"67a99413dc65a0145ee73981","email":"a@b.com","role":"regular","username":"skdeues","created_at":"2025-02-10T11:22:19.096000","updated_at":null,"is_deleted":false,"updated_by":null}"#
         );
-    }
-
-    #[test]
-    fn a_restored_user_has_image_and_editor_only_where_there_are_some() {
-        let mut user = user();
-        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
-        assert_eq!((answer.get("updated_by"), answer.get("profile_image")), (None, None));
-
-        let key = ImageKey::new(user.id, [7; 16], ImageFormat::Png);
-        user.updated_by = Some(user.id);
-        user.profile_image = Some(ImageRef { store: StoreName::new("file"), key }.into());
-        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
-        assert_eq!(answer["updated_by"], "67a99413dc65a0145ee73981");
-        assert_eq!(answer["profile_image"], "07070707070707070707070707070707.png");
-
-        user.profile_image = Some(OriginalImage::from_store("me_16adcd34.jpg".to_owned()).into());
-        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
-        assert_eq!(answer["profile_image"], "me_16adcd34.jpg");
     }
 
     #[test]

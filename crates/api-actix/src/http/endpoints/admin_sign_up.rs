@@ -1,7 +1,6 @@
 use actix_web::{HttpResponse, web};
 
-use super::sign_up::{SignUpForm, create};
-use crate::http::answers::Message;
+use super::sign_up::{Message, SignUpForm, create};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::refusals::{BodyRefusals, CallerRefusals, Failures, LimitRefusals, SignUpConflicts};

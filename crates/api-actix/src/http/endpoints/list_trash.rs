@@ -1,8 +1,11 @@
 use actix_web::HttpResponse;
-use roster_domain::values::{PageNumber, PageRequest, PerPage};
+use roster_domain::entities;
+use roster_domain::values::{PageNumber, PageRequest, PerPage, TrashEntryId, UserId};
 use roster_fastapi_body::form;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::http::answers::TrashEntry;
+use crate::http::answers::{Text, Time};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{PAGE, per_page};
@@ -19,6 +22,34 @@ form! {
         page: PageNumber = PAGE,
         /// 10 by default
         per_page: PerPage<MAX_PER_PAGE> = per_page::<MAX_PER_PAGE>(),
+    }
+}
+
+/// A user's stay in the trash.
+#[derive(Serialize, ToSchema)]
+struct TrashEntry {
+    /// The entry's id.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    id: Text<TrashEntryId>,
+    /// The id of the user in the trash.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    user_id: Text<UserId>,
+    /// The id of who put the user there.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
+    deleted_by: Text<UserId>,
+    /// When, in UTC.
+    #[schema(value_type = String, example = "2025-02-14T17:10:37.046000")]
+    deleted_at: Time,
+}
+
+impl From<&entities::TrashEntry> for TrashEntry {
+    fn from(entry: &entities::TrashEntry) -> Self {
+        Self {
+            id: Text(entry.id),
+            user_id: Text(entry.user_id),
+            deleted_by: Text(entry.deleted_by),
+            deleted_at: Time(entry.deleted_at),
+        }
     }
 }
 

@@ -2,8 +2,9 @@ use actix_web::{HttpResponse, web};
 use roster_domain::use_cases::{Prepared, SignUp};
 use roster_domain::values::{Email, Password, Username};
 use roster_fastapi_body::form;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, PASSWORD, USERNAME};
@@ -25,6 +26,13 @@ impl From<SignUpForm> for SignUp {
     fn from(SignUpForm { email, username, password }: SignUpForm) -> Self {
         Self { email, username, password }
     }
+}
+
+/// What was done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Message {
+    /// What was done, for people.
+    message: &'static str,
 }
 
 /// Create a user
