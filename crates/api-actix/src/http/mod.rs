@@ -44,6 +44,8 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, Error, web};
 
+use self::table::TABLE;
+
 pub(crate) use self::document::text as document;
 pub use self::limits::Limits;
 pub(crate) use self::middleware::refuse;
@@ -72,8 +74,9 @@ pub fn app(
 }
 
 fn cors(origins: &[String]) -> Cors {
+    let methods = TABLE.iter().flat_map(|endpoint| &endpoint.methods).map(|(method, _)| method.clone());
     let cors = Cors::default()
-        .allowed_methods(["GET", "HEAD", "POST", "PUT", "DELETE"])
+        .allowed_methods(methods)
         .allowed_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
