@@ -21,7 +21,14 @@ impl Roster {
             TrashError::AlreadyThere => Error::AlreadyInTrash,
             TrashError::Unavailable(error) => Error::Unavailable(error),
         })?;
-        tracing::info!(event = "user deleted", user = %id, by = %caller.id, reason = trashed.reason.as_str(), %request, "a user was put into the trash");
+        tracing::info!(
+            event = "user deleted",
+            user = %id,
+            by = %caller.id,
+            reason = trashed.reason.as_str(),
+            %request,
+            "a user was put into the trash"
+        );
         Ok(())
     }
 }
