@@ -13,24 +13,38 @@ use crate::server::Failure;
 
 const MARK: &str = "had_admin";
 
+/// What a database tells of admins.
+pub(crate) struct Told {
+    /// Whether there has been one.
+    pub(crate) had: bool,
+    /// Whether the mark says so.
+    is_marked: bool,
+}
+
 impl MongoStore {
     pub(crate) async fn had_admin(&self) -> Result<bool, Failure> {
         if self.had_admin.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let meta = self.server.meta.clone();
-        let marked =
-            self.server.run(async move { meta.find_one(doc! { "_id": MARK }).await }).await?.is_some();
-        let had = marked
-            || self.server.exists(doc! { "role": "admin" }).await?
-            || self.server.exists(doc! { "roster.first_admin": true }).await?;
+        let Told { had, is_marked } = self.finds_admin().await?;
         if had {
-            if !marked {
+            if !is_marked {
                 self.note_admin().await;
             }
             self.had_admin.store(true, Ordering::Relaxed);
         }
         Ok(had)
+    }
+
+    /// Looks for what tells of an admin, and leaves no mark.
+    pub(crate) async fn finds_admin(&self) -> Result<Told, Failure> {
+        let meta = self.server.meta.clone();
+        let is_marked =
+            self.server.run(async move { meta.find_one(doc! { "_id": MARK }).await }).await?.is_some();
+        let had = is_marked
+            || self.server.exists(doc! { "role": "admin" }).await?
+            || self.server.exists(doc! { "roster.first_admin": true }).await?;
+        Ok(Told { had, is_marked })
     }
 
     /// Leaves the mark. An admin's own document tells as much until it is purged, so that one who could not be noted now is

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use mongodb::bson::{Bson, Document, RawDocument, doc};
+use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ProfileImage, Role, Timestamp, UserId};
@@ -26,9 +26,9 @@ impl AccountArchive for MongoStore {
         Ok(found.iter().map(|found| account(found)).collect::<Result<_, _>>()?)
     }
 
-    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError> {
+    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
         for batch in accounts.chunks(BATCH) {
-            let written = self.put_accounts(batch).await;
+            let written = self.put_accounts(batch, now).await;
             self.totals.forget();
             if batch.iter().any(|account| account.user.role == Role::Admin) {
                 self.note_admin().await;
@@ -47,9 +47,16 @@ impl AccountArchive for MongoStore {
 
 impl MongoStore {
     /// Inserts accounts, and replaces those that are there. Returns whose was refused, if any was, and why.
-    async fn put_accounts(&self, accounts: &[Account]) -> Result<Option<(Option<UserId>, Failed)>, Failure> {
+    async fn put_accounts(
+        &self,
+        accounts: &[Account],
+        now: Timestamp,
+    ) -> Result<Option<(Option<UserId>, Failed)>, Failure> {
         // It costs half of what an update does, which is left for those whose id, or name, is there.
-        let inserted = self.server.insert_all(accounts.iter().map(new_document), JOB_DEADLINE).await?;
+        let inserted = self
+            .server
+            .insert_all(accounts.iter().map(|account| new_document(account, now)), JOB_DEADLINE)
+            .await?;
         let mut there = Vec::new();
         for failed in inserted.failed {
             match accounts.get(failed.place) {
@@ -57,23 +64,24 @@ impl MongoStore {
                 account => return Ok(Some((account.map(|account| account.user.id), failed))),
             }
         }
-        let replaced = self.server.update_all(there.iter().copied().map(replacement), JOB_DEADLINE).await?;
+        let replacements = there.iter().map(|account| replacement(account, now));
+        let replaced = self.server.update_all(replacements, JOB_DEADLINE).await?;
         let failed = replaced.failed.into_iter().next();
         Ok(failed.map(|failed| (there.get(failed.place).map(|account| account.user.id), failed)))
     }
 
-    async fn accounts(
+    pub(crate) async fn accounts(
         &self,
         after: Option<UserId>,
         limit: usize,
-    ) -> Result<Vec<mongodb::bson::RawDocumentBuf>, Failure> {
-        let mut filter = doc! { "roster.tombstone": { "$ne": true } };
+    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+        let mut filter = everybody();
         if let Some(after) = after {
             filter.insert("_id", doc! { "$gt": object_id(after) });
         }
         let find = Find {
             filter,
-            projection: doc! { "roster.suffixes": 0 },
+            projection: not_kept(),
             sort: doc! { "_id": 1 },
             skip: 0,
             limit: i64::try_from(limit).unwrap_or(i64::MAX),
@@ -83,13 +91,23 @@ impl MongoStore {
     }
 }
 
+/// All that are accounts, live or in the trash.
+pub(crate) fn everybody() -> Document {
+    doc! { "roster.tombstone": { "$ne": true } }
+}
+
+/// Leaves out what is no part of an account.
+pub(crate) fn not_kept() -> Document {
+    doc! { "roster.suffixes": 0 }
+}
+
 /// A user that the FastAPI service or somebody with a shell wrote a moment ago.
-fn needs_adoption(found: &RawDocument) -> bool {
+pub(crate) fn needs_adoption(found: &RawDocument) -> bool {
     let is_trashed = document::is_true(found, "is_deleted");
     document::is_unadopted(found) || is_trashed != document::trash_entry(found).is_some()
 }
 
-fn account(found: &RawDocument) -> Result<Account, Failure> {
+pub(crate) fn account(found: &RawDocument) -> Result<Account, Failure> {
     let user = document::user(found).filter(|_| !needs_adoption(found));
     let Some(user) = user else {
         return Err(Failure::Unexpected(format!("{:?} can't be adopted", found.get("_id"))));
@@ -122,8 +140,8 @@ fn fields(account: &Account) -> Document {
     fields
 }
 
-/// What is ours of an account, but for the promises to remove images.
-fn roster(account: &Account) -> Document {
+/// What is ours of an account that is written at `now`, but for the promises to remove images.
+fn roster(account: &Account, now: Timestamp) -> Document {
     let user = &account.user;
     let sessions: Vec<Document> = account.sessions.iter().map(document::stored_session).collect();
     let mut roster = doc! {
@@ -136,7 +154,7 @@ fn roster(account: &Account) -> Document {
         roster.insert("image", image);
     }
     if let Some(entry) = &account.trash {
-        roster.insert("trash", document::stored_trash_entry(entry));
+        roster.insert("trash", document::arrived_trash_entry(entry, now));
     }
     roster
 }
@@ -149,17 +167,17 @@ fn stored_image(account: &Account) -> Option<Document> {
 }
 
 /// An account that is not there yet.
-fn new_document(account: &Account) -> Document {
+fn new_document(account: &Account, now: Timestamp) -> Document {
     let mut document = doc! { "_id": object_id(account.user.id) };
     document.extend(fields(account));
-    let mut roster = roster(account);
+    let mut roster = roster(account, now);
     roster.insert("removals", Vec::<Bson>::new());
     document.insert("roster", roster);
     document
 }
 
 /// What replaces an account. Of what is there only the promises to remove images are kept, and the image before joins them.
-fn replacement(account: &Account) -> Document {
+fn replacement(account: &Account, now: Timestamp) -> Document {
     let removals = doc! { "$ifNull": ["$roster.removals", []] };
     // The same image is no other one because its checksum is known now.
     let own = account.user.profile_image.as_ref().and_then(ProfileImage::stored);
@@ -179,7 +197,7 @@ fn replacement(account: &Account) -> Document {
     };
     let fields = fields(account).into_iter().map(|(field, value)| (field, Bson::from(literal(value))));
     let mut set: Document = fields.collect();
-    set.insert("roster", literal(roster(account)));
+    set.insert("roster", literal(roster(account, now)));
     if account.user.profile_image.is_none() {
         set.insert("profile_image", "$$REMOVE");
     }

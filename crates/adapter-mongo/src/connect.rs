@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use mongodb::Client;
 use mongodb::bson::doc;
-use mongodb::bson::oid::ObjectId;
 use mongodb::error::ErrorKind;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, ServerAddress, WriteConcern,
 };
-use roster_domain::ports::{Clock, Ids, Unavailable};
+use roster_domain::ports::{Clock, Ids};
 use tokio::time::{sleep, timeout};
 
 use crate::MongoStore;
@@ -177,15 +176,31 @@ impl MongoStore {
         ids: Arc<dyn Ids>,
     ) -> Result<Found, ConnectError> {
         let (store, target) = Self::reach(url, database, clock, ids).await?;
-        store.refuse_newer(&target).await?;
-        let found = match store.who_is_there().await {
+        store.look_at(&target).await
+    }
+
+    /// The store on a database that was [`examine`](Self::examine)d, which nothing is made ready in, and who is there.
+    pub(crate) async fn examined(
+        url: &str,
+        database: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<(Self, Found), ConnectError> {
+        let (store, target) = Self::reach(url, database, clock, ids).await?;
+        let found = store.look_at(&target).await?;
+        Ok((store, found))
+    }
+
+    async fn look_at(&self, target: &Target) -> Result<Found, ConnectError> {
+        self.refuse_newer(target).await?;
+        let found = match self.who_is_there().await {
             Ok(found) => found,
             Err(failure) => return Err(target.explain(&failure).await),
         };
         if found != Found::Unadopted {
             return Ok(found);
         }
-        match store.conflicts().await {
+        match self.conflicts().await {
             Ok(conflicts) if conflicts.is_empty() => Ok(found),
             Ok(conflicts) => Err(target.conflicts(conflicts)),
             Err(failure) => Err(target.explain(&failure).await),
@@ -200,21 +215,8 @@ impl MongoStore {
         Ok(if anybody { Found::Users } else { Found::Nobody })
     }
 
-    /// Whether the other store is on the same database, however the two URLs spell it: a mark that is left here is looked for
-    /// there. So a copy of a database is another one.
-    pub async fn is_one_with(&self, other: &Self) -> Result<bool, Unavailable> {
-        let mark = doc! { "_id": ObjectId::new(), "for": "telling whether two URLs name one database" };
-        let (here, there) = (self.server.meta.clone(), other.server.meta.clone());
-        let (left, looked_for, removed) = (mark.clone(), mark.clone(), mark);
-        self.server.run(async move { here.insert_one(left).await }).await?;
-        let found = other.server.run(async move { there.find_one(looked_for).await }).await;
-        let here = self.server.meta.clone();
-        self.server.run(async move { here.delete_one(removed).await }).await?;
-        Ok(found?.is_some())
-    }
-
     /// The store on a server that answers; nothing is made ready yet.
-    async fn reach(
+    pub(crate) async fn reach(
         url: &str,
         database: &str,
         clock: Arc<dyn Clock>,
@@ -363,7 +365,7 @@ fn unresolved(reason: &str) -> ConnectError {
 }
 
 /// What the URL leads to, for telling what went wrong.
-struct Target {
+pub(crate) struct Target {
     options: ClientOptions,
     database: String,
     hosts: String,
@@ -383,7 +385,7 @@ impl Target {
         ConnectError::Newer { database: self.database.clone(), found, known: NEWEST }
     }
 
-    async fn explain(&self, failure: &Failure) -> ConnectError {
+    pub(crate) async fn explain(&self, failure: &Failure) -> ConnectError {
         let hosts = self.hosts.clone();
         let Failure::Driver(error) = failure else {
             return ConnectError::Failed { hosts, reason: failure.to_string() };

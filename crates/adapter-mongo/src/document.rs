@@ -5,6 +5,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, RawBsonRef, RawDocument, doc};
 use roster_domain::entities::{Change, LogIns, NewUser, Session, TrashEntry, User};
+use roster_domain::ports::{ARRIVAL_GRACE, PendingRemoval};
 use roster_domain::values::{
     Checksum, Email, Epoch, ImageKey, ImageRef, OriginalImage, OwnImage, PasswordHash, ProfileImage, Reason,
     Role, SessionId, StoreName, Timestamp, TokenFingerprint, TrashEntryId, UserId, Username,
@@ -172,6 +173,13 @@ pub(crate) fn stored_trash_entry(entry: &TrashEntry) -> Document {
     }
 }
 
+/// The entry of a user who came into the trash at `now` from elsewhere, however old it is.
+pub(crate) fn arrived_trash_entry(entry: &TrashEntry, now: Timestamp) -> Document {
+    let mut stored = stored_trash_entry(entry);
+    stored.insert("spared_until", date(now.plus(ARRIVAL_GRACE)));
+    stored
+}
+
 pub(crate) fn stored_session(session: &Session) -> Document {
     doc! {
         "id": bytes(session.id.as_bytes()),
@@ -204,6 +212,11 @@ fn checksum(document: &RawDocument) -> Option<Checksum> {
 pub(crate) fn image(document: &RawDocument) -> Option<ImageRef> {
     let key = ImageKey::parse(text(document, "key")?).ok()?;
     Some(ImageRef { store: StoreName::new(text(document, "store")?), key })
+}
+
+/// The removal that a subdocument of an owner is.
+pub(crate) fn removal(owner: UserId, document: &RawDocument) -> Option<PendingRemoval> {
+    Some(PendingRemoval { owner, image: image(document)?, due: timestamp(document, "due")? })
 }
 
 /// The image that a user has: one of ours, else what the FastAPI service kept.
@@ -243,7 +256,7 @@ pub(crate) fn id_bytes(document: &RawDocument, field: &str) -> Option<[u8; 12]> 
 }
 
 /// A whole number, in whichever of BSON's types the shell or a driver wrote it.
-fn number(document: &RawDocument, field: &str) -> Option<i64> {
+pub(crate) fn number(document: &RawDocument, field: &str) -> Option<i64> {
     match document.get(field).ok()?? {
         RawBsonRef::Int32(number) => Some(number.into()),
         RawBsonRef::Int64(number) => Some(number),

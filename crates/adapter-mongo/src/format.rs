@@ -33,6 +33,25 @@ impl MongoStore {
         Ok((version > NEWEST.into()).then_some(Newer(version)))
     }
 
+    /// Looks whether a newer program has opened the database since, and writes nothing any more as long as that is so.
+    pub(crate) async fn heed_format(&self) -> Result<(), Failure> {
+        let newer = self.newer_format().await?.map(|Newer(version)| version);
+        let before = self.server.writes.close_for(newer);
+        match newer {
+            None => Ok(()),
+            Some(version) => {
+                if before.is_none() {
+                    tracing::error!(
+                        event = "newer format",
+                        version,
+                        "a newer Roster has brought the database to format {version}: this one writes nothing any more; stop it"
+                    );
+                }
+                Err(Failure::Newer(version))
+            }
+        }
+    }
+
     /// Says that the database is of the newest format, before anything is written that makes it so. Of a program that is newer
     /// still, and came first, it tells.
     pub(crate) async fn claim_format(&self) -> Result<Option<Newer>, Failure> {

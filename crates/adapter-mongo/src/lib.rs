@@ -17,6 +17,7 @@ mod list;
 mod names;
 mod removals;
 mod server;
+mod source;
 mod statements;
 mod sweep;
 mod told;
@@ -27,11 +28,11 @@ mod users;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use mongodb::bson::doc;
 use roster_domain::ports::{Clock, Ids, Unavailable};
 
 pub use adoption::Conflicts;
 pub use connect::{ConnectError, Found};
+pub use source::MongoSource;
 pub use sweep::SWEEP_INTERVAL;
 
 /// The store: [`Users`](roster_domain::ports::Users), [`Trash`](roster_domain::ports::Trash),
@@ -52,10 +53,9 @@ pub struct MongoStore {
 }
 
 impl MongoStore {
-    /// Tries whether there is a server that answers and takes writes: where it is a replica set, its primary.
+    /// Tries whether there is a server that answers and takes writes, in a replica set its primary, and whether this program may
+    /// write there: none may that is older than the database.
     pub async fn probe(&self) -> Result<(), Unavailable> {
-        let database = self.server.database.clone();
-        self.server.run(async move { database.run_command(doc! { "ping": 1 }).await }).await?;
-        Ok(())
+        Ok(self.heed_format().await?)
     }
 }

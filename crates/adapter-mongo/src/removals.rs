@@ -139,9 +139,6 @@ fn being_removed(owner: &RawDocument) -> Vec<PendingRemoval> {
     };
     document::each(roster, "removals")
         .filter(|removal| document::is_true(removal, "removing"))
-        .filter_map(|removal| {
-            let (image, due) = (document::image(removal)?, document::timestamp(removal, "due")?);
-            Some(PendingRemoval { owner: id, image, due })
-        })
+        .filter_map(|removal| document::removal(id, removal))
         .collect()
 }

@@ -1,6 +1,7 @@
 //! Calls to the server. Each runs in a task of its own, with a timeout, and their number is bounded.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -51,6 +52,8 @@ pub(crate) struct Lane {
     pub(crate) users: Collection<RawDocumentBuf>,
     pub(crate) meta: Collection<Document>,
     operations: Arc<Semaphore>,
+    /// The format of a newer program, which is in the way of all that this one would do here; 0 where there is none.
+    newer: Arc<AtomicI64>,
 }
 
 impl Server {
@@ -159,7 +162,13 @@ impl Lane {
             meta: database.collection("roster_meta"),
             database,
             operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+            newer: Arc::new(AtomicI64::new(0)),
         }
+    }
+
+    /// Lets nothing begin here as long as the database has the format of a newer program. Answers what held before.
+    pub(crate) fn close_for(&self, newer: Option<i64>) -> Option<i64> {
+        Some(self.newer.swap(newer.unwrap_or(0), Ordering::Relaxed)).filter(|newer| *newer != 0)
     }
 
     /// Runs an operation in a task of its own and waits for it until the deadline of a request.
@@ -187,6 +196,10 @@ impl Lane {
         T: Send + 'static,
         E: Into<Failure> + Send + 'static,
     {
+        let newer = self.newer.load(Ordering::Relaxed);
+        if newer != 0 {
+            return Err(Failure::Newer(newer));
+        }
         let answer = async {
             let permit =
                 Arc::clone(&self.operations).acquire_owned().await.map_err(|_| Failure::Overloaded)?;
@@ -262,6 +275,8 @@ pub(crate) enum Failure {
     Ended(#[source] tokio::task::JoinError),
     #[error("{}", told::reason(.0))]
     Driver(mongodb::error::Error),
+    #[error("a newer Roster has brought the database to format {0}: stop this one")]
+    Newer(i64),
     /// An answer that makes no sense, or a state that others keep changing.
     #[error("{0}")]
     Unexpected(String),

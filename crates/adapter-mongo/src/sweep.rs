@@ -7,8 +7,6 @@ use mongodb::bson::RawDocumentBuf;
 use mongodb::bson::oid::ObjectId;
 use roster_domain::ports::Unavailable;
 
-use crate::format::Newer;
-use crate::server::Failure;
 use crate::{MongoStore, document};
 
 /// How often [`MongoStore::upkeep`] is to run, so that users whom others added, deleted or restored are found within a minute.
@@ -26,6 +24,8 @@ impl MongoStore {
     /// leave no trace, so all users are compared with what is kept of them: once after the start, and then `compare_every` so
     /// often by one of the instances, or never.
     pub async fn upkeep(&self, compare_every: Option<Duration>) -> Result<(), Unavailable> {
+        // By every instance, and before the turn is written.
+        self.heed_format().await?;
         let Some(turn) = self.take("sweep", TURN).await? else {
             return Ok(());
         };
@@ -68,11 +68,7 @@ impl MongoStore {
     /// removes tombstones that a crash left, and makes indexes that are missing. An index leads to each of them: where nothing
     /// was changed, nothing is read.
     async fn sweep_changes(&self) -> Result<(), Unavailable> {
-        if let Some(Newer(version)) = self.newer_format().await? {
-            let reason =
-                format!("a newer Roster has brought the database to format {version}: stop this one");
-            return Err(Failure::Unexpected(reason).into());
-        }
+        self.heed_format().await?;
         self.look_after_indexes().await?;
         let mut refused = self.adopt_all().await?;
         let changed = self.marked_beneath().await?;

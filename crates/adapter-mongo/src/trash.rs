@@ -1,17 +1,22 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt;
 use futures_util::future::join_all;
+use mongodb::action::{Action as _, Aggregate};
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::options::Hint;
 use roster_domain::entities::{Change, Page, TrashEntry, User};
-use roster_domain::ports::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::ports::{
+    Expired, Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable,
+};
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
 use tokio::time::{Instant, timeout};
 
 use crate::document::{self, object_id};
 use crate::list::List;
-use crate::server::{DEADLINE, Failure, Find};
+use crate::server::{DEADLINE, Failure, Find, JOB_DEADLINE};
 use crate::users::{ATTEMPTS, image_before};
 use crate::{MongoStore, indexes};
 
@@ -24,6 +29,10 @@ const LAST_BEGIN: Duration = Duration::from_secs(8);
 /// A user in the trash, whoever put it there.
 fn in_trash(user: UserId) -> Document {
     doc! { "_id": object_id(user), "is_deleted": true, "roster.tombstone": { "$ne": true } }
+}
+
+fn expired_before(cutoff: Timestamp) -> Document {
+    doc! { "roster.trash.deleted_at": { "$lt": document::date(cutoff) }, "is_deleted": true }
 }
 
 /// What [`MongoStore::bury`] looks at.
@@ -115,14 +124,19 @@ impl Trash for MongoStore {
         if self.purge_one(user, in_trash(user), change).await? { Ok(()) } else { Err(PurgeError::NotInTrash) }
     }
 
+    async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
+        Ok(self.count_expired(cutoff, now, Some(indexes::TRASH_AGE)).await?)
+    }
+
     async fn purge_expired(
         &self,
         cutoff: Timestamp,
         limit: usize,
         change: &Change,
     ) -> Result<Vec<UserId>, Interrupted> {
-        let expired =
-            doc! { "roster.trash.deleted_at": { "$lt": document::date(cutoff) }, "is_deleted": true };
+        let mut expired = expired_before(cutoff);
+        let still_spared = doc! { "$gt": document::date(change.at) };
+        expired.insert("roster.trash.spared_until", doc! { "$not": still_spared });
         let mut batch = Batch::begin();
         loop {
             let oldest = Find {
@@ -196,6 +210,43 @@ impl Batch {
 }
 
 impl MongoStore {
+    /// Counts those whose entry is from before `cutoff`, through that index where it is there.
+    pub(crate) async fn count_expired(
+        &self,
+        cutoff: Timestamp,
+        now: Timestamp,
+        index: Option<&'static str>,
+    ) -> Result<Expired, Failure> {
+        let until = "$roster.trash.spared_until";
+        let is_spared = doc! { "$gt": [until, document::date(now)] };
+        let counted = [
+            doc! { "$match": expired_before(cutoff) },
+            doc! { "$group": {
+                "_id": Bson::Null,
+                "due": { "$sum": { "$cond": [is_spared.clone(), 0_i64, 1_i64] } },
+                "spared": { "$sum": { "$cond": [is_spared.clone(), 1_i64, 0_i64] } },
+                // It leaves out what is null.
+                "spared_until": { "$min": { "$cond": [is_spared, until, Bson::Null] } },
+            } },
+        ];
+        let (users, hint) = (self.server.users.clone(), index.map(|name| Hint::Name(name.to_owned())));
+        let found: Option<RawDocumentBuf> = self
+            .server
+            .run_within(JOB_DEADLINE, async move {
+                let counted = users.aggregate(counted).optional(hint, Aggregate::hint);
+                let counted = counted.max_time(JOB_DEADLINE).with_type::<RawDocumentBuf>();
+                counted.await?.try_next().await
+            })
+            .await?;
+        let Some(found) = found else { return Ok(Expired::default()) };
+        let count = |field| document::number(&found, field).and_then(|count| u64::try_from(count).ok());
+        Ok(Expired {
+            due: count("due").unwrap_or(0),
+            spared: count("spared").unwrap_or(0),
+            spared_until: document::timestamp(&found, "spared_until"),
+        })
+    }
+
     /// Puts a user into the trash; `false` where it is not live.
     async fn put_one(
         &self,

@@ -3,12 +3,16 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 mod support;
 
+use std::time::Duration;
+
 use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::{ConnectError, Found};
 use roster_domain::entities::TrashEntry;
-use roster_domain::ports::{Caller, OpenSession, Rehash, RestoreError, Trash, Users};
+use roster_domain::ports::{
+    ARRIVAL_GRACE, AccountSource as _, Caller, Expired, OpenSession, Rehash, RestoreError, Trash, Users,
+};
 use roster_domain::values::{Email, Epoch, OriginalImage, Role, Timestamp, TrashEntryId, UserId, Username};
-use roster_domain_testkit::fixtures::{START, at, change, hash, open_session, reason};
+use roster_domain_testkit::fixtures::{START, at, change, change_at, hash, open_session, reason};
 
 use support::Database;
 use support::look::{count, total, trash, user_id, users_of};
@@ -278,4 +282,58 @@ async fn who_went_back_and_was_deleted_anew_stays_in_the_trash_from_the_second_d
     assert_eq!(listed[0].id, TrashEntryId::from_bytes(id(11).bytes()));
     let first = Timestamp::from_millis(SIGNED_UP + 1);
     assert_eq!(store.purge_expired(first, 10, &change()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn who_is_taken_over_with_an_old_entry_is_purged_a_day_later_and_no_sooner() {
+    let database = Database::fresh().await;
+    let users = ["ann", "bob", "carol"].map(|name| deleted_user(id(name.as_bytes()[0]), name));
+    let [ann, bob, carol] = users.each_ref().map(|user| user.get_object_id("_id").unwrap());
+    database.collection("users").await.insert_many(users[..2].to_vec()).await.unwrap();
+    let days_ago = |days: i64| START.as_millis() - days * 86_400_000;
+    let entries = [trash_entry(id(10), ann, days_ago(31)), trash_entry(id(11), bob, days_ago(29))];
+    database.collection("trash").await.insert_many(entries).await.unwrap();
+    let cutoff = Timestamp::from_millis(days_ago(30));
+    let day_later = START.plus(ARRIVAL_GRACE);
+    let spared = |count| Expired { due: 0, spared: count, spared_until: Some(day_later) };
+    let moment = Duration::from_millis(1);
+
+    // What is told before it is taken over.
+    let source = support::source(database.url(), database.name()).await.unwrap();
+    assert_eq!(source.expired(cutoff, START).await.unwrap(), spared(1));
+    let store = database.connect().await;
+    // The FastAPI service goes on for a while, and deletes her with an old date.
+    database.collection("users").await.insert_one(users[2].clone()).await.unwrap();
+    let entry = trash_entry(id(12), carol, days_ago(40));
+    database.collection("trash").await.insert_one(entry).await.unwrap();
+    store.sweep().await.unwrap();
+    assert_eq!(Trash::expired(&store, cutoff, START).await.unwrap(), spared(2));
+    assert_eq!(source.expired(cutoff, START).await.unwrap(), spared(2));
+    for now in [START, day_later.minus(moment)] {
+        assert_eq!(store.purge_expired(cutoff, 10, &change_at(now)).await.unwrap(), []);
+    }
+    // Another start is no other arrival.
+    let store = database.connect().await;
+    let mut purged = store.purge_expired(cutoff, 10, &change_at(day_later)).await.unwrap();
+    purged.sort_unstable();
+    assert_eq!(purged, [user_id(ann), user_id(carol)]);
+    assert_eq!(trash(&store).await.items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_newer_entry_that_is_taken_up_is_kept_for_a_day_too() {
+    let database = Database::fresh().await;
+    database.collection("users").await.insert_one(deleted_user(id(1), "ann")).await.unwrap();
+    let entries = database.collection("trash").await;
+    entries.insert_one(trash_entry(id(10), id(1), SIGNED_UP)).await.unwrap();
+    let store = database.connect().await;
+    let arrived = doc! { "$set": { "roster.trash.spared_until": mongodb::bson::DateTime::from_millis(1) } };
+    database.collection("users").await.update_one(doc! {}, arrived).await.unwrap();
+    let due = Expired { due: 1, spared: 0, spared_until: None };
+    assert_eq!(Trash::expired(&store, at(1), START).await.unwrap(), due);
+    entries.insert_one(trash_entry(id(11), id(1), SIGNED_UP)).await.unwrap();
+    let store = database.connect().await;
+    assert_eq!(store.purge_expired(at(1), 10, &change()).await.unwrap(), []);
+    let later = change_at(START.plus(ARRIVAL_GRACE));
+    assert_eq!(store.purge_expired(at(1), 10, &later).await.unwrap(), [user_id(id(1))]);
 }

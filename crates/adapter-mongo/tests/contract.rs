@@ -6,7 +6,10 @@ mod support;
 
 use std::sync::Arc;
 
-use roster_domain_testkit::contract::Stores;
+use mongodb::bson::doc;
+use mongodb::bson::oid::ObjectId;
+use roster_domain::ports::AccountSource;
+use roster_domain_testkit::contract::{Failing, OpenSource, Refuse, Sourced, Stores};
 use roster_test_mongo::{Topology, asked_topology};
 
 async fn fresh(topology: Topology) -> (Stores, support::Database) {
@@ -17,10 +20,39 @@ async fn fresh(topology: Topology) -> (Stores, support::Database) {
     (stores, database)
 }
 
+async fn fresh_source(topology: Topology) -> (Sourced, support::Database) {
+    let (stores, database) = fresh(topology).await;
+    let (url, name) = (database.url().to_owned(), database.name().to_owned());
+    let open: OpenSource = Arc::new(move || {
+        let (url, name) = (url.clone(), name.clone());
+        Box::pin(async move {
+            let source = support::source(&url, &name).await;
+            source.map(|source| Arc::new(source) as Arc<dyn AccountSource>)
+        })
+    });
+    (Sourced { stores, open }, database)
+}
+
+/// A store whose server then refuses every write of one user.
+async fn fresh_that_fails(topology: Topology) -> (Failing, support::Database) {
+    let (stores, database) = fresh(topology).await;
+    let raw = database.raw().await;
+    let refuse: Refuse = Arc::new(move |user| {
+        let raw = raw.clone();
+        Box::pin(async move {
+            let validator = doc! { "_id": { "$ne": ObjectId::from_bytes(*user.as_bytes()) } };
+            raw.run_command(doc! { "collMod": "users", "validator": validator }).await.expect("a validator");
+        })
+    });
+    (Failing { stores, refuse }, database)
+}
+
 mod standalone {
-    use super::{Topology, fresh};
+    use super::{Topology, fresh, fresh_source, fresh_that_fails};
 
     roster_domain_testkit::store_contract!(|| fresh(Topology::Standalone));
+    roster_domain_testkit::source_contract!(|| fresh_source(Topology::Standalone));
+    roster_domain_testkit::interrupted_contract!(|| fresh_that_fails(Topology::Standalone));
 }
 
 mod replica_set {

@@ -9,7 +9,11 @@ use std::sync::Arc;
 use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::{ConnectError, MongoStore};
 use roster_domain::entities::Account;
+use roster_domain::ports::{
+    AccountArchive as _, CreateError, ImageRemovals as _, Trash as _, TrashError, Users as _,
+};
 use roster_domain_testkit::contract::Stores;
+use roster_domain_testkit::fixtures::{START, at, change, image_of, new_user, trashed};
 use roster_domain_testkit::formats::{self, Expected};
 
 use support::Database;
@@ -139,14 +143,27 @@ async fn a_newer_roster_that_comes_while_this_one_runs_is_told_and_left_in_peace
     database
         .collection("users")
         .await
-        .update_many(doc! {}, doc! { "$set": { "roster.v": 1 } })
+        .update_many(doc! {}, doc! { "$set": { "roster.v": 3 } })
         .await
         .unwrap();
     let before = database.content().await;
-    let error = store.sweep().await.unwrap_err();
-    assert!(
-        format!("{error:?}").contains("a newer Roster has brought the database to format 77"),
-        "{error:?}"
-    );
+    // Whoever notices first, and from then on every write.
+    for noticed in [store.sweep().await, store.upkeep(None).await, store.probe().await] {
+        let error = noticed.unwrap_err().source.to_string();
+        assert_eq!(error, "a newer Roster has brought the database to format 77: stop this one");
+    }
+    let accounts = store.read(None, 1_000).await;
+    let user = new_user("nobody");
+    assert!(matches!(store.create(&user, &change()).await, Err(CreateError::Unavailable(_))));
+    let ann = accounts.unwrap()[0].user.id;
+    assert!(matches!(store.put(ann, &trashed(), &change()).await, Err(TrashError::Unavailable(_))));
+    assert!(store.reserve(ann, &image_of(ann), START, &change()).await.is_err());
+    assert!(store.purge_expired(at(100_000_000), 10, &change()).await.is_err());
     assert_eq!(database.content().await, before);
+
+    // The database was put back from a backup of before.
+    let set = doc! { "$set": { "version": 2 } };
+    database.collection("roster_meta").await.update_one(doc! { "_id": "format" }, set).await.unwrap();
+    store.probe().await.unwrap();
+    store.create(&user, &change()).await.unwrap();
 }

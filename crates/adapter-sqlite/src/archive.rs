@@ -18,20 +18,10 @@ pub(crate) const ACCOUNTS: &str = "SELECT
 #[async_trait]
 impl AccountArchive for SqliteStore {
     async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable> {
-        self.readers
-            .page(move |connection| {
-                let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
-                let limit = saturate(limit);
-                let mut accounts = all(connection, ACCOUNTS, (after, limit), account)?;
-                for account in &mut accounts {
-                    account.sessions = sessions(connection, account.user.id)?;
-                }
-                Ok(accounts)
-            })
-            .await
+        self.readers.page(move |connection| accounts(connection, after, limit)).await
     }
 
-    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError> {
+    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
         let accounts = accounts.to_vec();
         self.writer
             .run(move |connection| {
@@ -39,12 +29,26 @@ impl AccountArchive for SqliteStore {
                     free_names(connection, account)?;
                 }
                 for account in &accounts {
-                    write(connection, account)?;
+                    write(connection, account, now)?;
                 }
                 Ok(make_live(connection, &accounts)?)
             })
             .await
     }
+}
+
+/// At most so many accounts in id order, from the one behind `after` on.
+pub(crate) fn accounts(
+    connection: &Connection,
+    after: Option<UserId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Account>> {
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    let mut accounts = all(connection, ACCOUNTS, (after, saturate(limit)), account)?;
+    for account in &mut accounts {
+        account.sessions = sessions(connection, account.user.id)?;
+    }
+    Ok(accounts)
 }
 
 /// Makes those live that were added and have no entry in the trash.
@@ -99,7 +103,7 @@ fn free_names(connection: &Connection, account: &Account) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write(connection: &Connection, account: &Account) -> Result<(), Failure<ImportError>> {
+fn write(connection: &Connection, account: &Account, now: Timestamp) -> Result<(), Failure<ImportError>> {
     let id = account.user.id;
     let replaced =
         first(connection, "SELECT rank FROM users WHERE id = ?1", [id.as_bytes()], |row| row.get(0))?;
@@ -129,7 +133,7 @@ fn write(connection: &Connection, account: &Account) -> Result<(), Failure<Impor
         )?;
     }
     if let Some(entry) = &account.trash {
-        trash::enter(connection, entry, None)?;
+        trash::enter_arrived(connection, entry, now)?;
     }
     Ok(())
 }

@@ -18,6 +18,10 @@ pub(crate) enum Fault {
     Closing,
     #[error("{} was deleted or replaced; put it back", file.display())]
     Moved { file: PathBuf },
+    #[error("a newer Roster has brought the file to schema version {found}: stop this one")]
+    Newer { found: i64 },
+    #[error("{} was changed while it was read; stop what writes to it", file.display())]
+    Changed { file: PathBuf },
     #[error("{} can't be looked for", file.display())]
     Unseen { file: PathBuf, source: Arc<std::io::Error> },
     #[error("SQLite refused")]

@@ -68,7 +68,7 @@ pub(crate) fn exposed(file: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(exposed)
 }
 
-fn log_of(file: &Path) -> PathBuf {
+pub(crate) fn log_of(file: &Path) -> PathBuf {
     let mut log = OsString::from(file);
     log.push("-wal");
     log.into()

@@ -3,7 +3,7 @@
 //!
 //! - `writer`: one thread with one connection does all writing, many changes to a commit.
 //! - `readers`: point look-ups run where they are asked for, pages and searches on threads of their own.
-//! - `users`, `trash`, `removals`, `archive`: one port each. `rank` keeps the rows in the order of their ids.
+//! - `users`, `trash`, `removals`, `archive`: one port each, and `source`: a file that is only read. `rank` keeps the rows in the order of their ids.
 //!
 //! `docs/adr/0002-sqlite.md` says why, and what it was measured to cost.
 //!
@@ -23,6 +23,7 @@ mod rank;
 mod readers;
 mod removals;
 mod rows;
+mod source;
 mod trash;
 mod users;
 mod writer;
@@ -33,10 +34,12 @@ use std::time::Duration;
 
 pub use migrate::Conflicts;
 pub use open::OpenError;
+pub use source::SqliteSource;
 
 use home::Home;
 use readers::Readers;
-use roster_domain::ports::Unavailable;
+use roster_domain::ports::{Expired, Unavailable};
+use roster_domain::values::Timestamp;
 use writer::Writer;
 
 /// How long a write may wait before it begins, and a page may take.
@@ -62,12 +65,13 @@ impl SqliteStore {
         // Before anything is written, so that no file is taken for this one that took its place since.
         let unseen = |cause| OpenError::File { file: path.to_owned(), cause };
         let home = Home::of(connection.path().unwrap_or_default().as_ref()).map_err(unseen)?;
-        let readers = Arc::new(Readers::new(path, DEADLINE).map_err(unseen)?);
+        let readers = Arc::new(Readers::new(path, open::reader, DEADLINE).map_err(unseen)?);
         let writer = Writer::start(connection, home, WRITE_QUEUE, DEADLINE).map_err(OpenError::Thread)?;
         Ok(Self { readers, writer })
     }
 
-    /// Tries whether the file is where it was and can be read. It waits for the disk on a thread of its own, and writes nothing.
+    /// Tries whether the file is where it was and can be read, and whether this program may write to it: none may that is older
+    /// than the file. It waits for the disk on a thread of its own, and writes nothing.
     pub async fn probe(&self) -> Result<(), Unavailable> {
         self.readers.probe().await
     }
@@ -75,6 +79,12 @@ impl SqliteStore {
     /// Looks whether a database that is there could be opened, and leaves it as it is. Answers whether anybody is in it.
     pub fn examine(path: &Path) -> Result<bool, OpenError> {
         open::examine(path)
+    }
+
+    /// Counts in a database that is there and could be opened, as [`Trash::expired`](roster_domain::ports::Trash::expired)
+    /// does, and leaves it as it is.
+    pub fn expired_in(path: &Path, cutoff: Timestamp, now: Timestamp) -> Result<Expired, OpenError> {
+        open::expired(path, cutoff, now)
     }
 
     /// Those files of a database that is there which others than their owner may read or change.

@@ -1,5 +1,6 @@
 mod keys;
 
+use crate::fault::Fault;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::keys::Conflicts;
@@ -13,6 +14,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Keys,
     Step::Sql(include_str!("../migrations/0005_image_checksums.sql")),
     Step::Sql(include_str!("../migrations/0006_log_ins.sql")),
+    Step::Sql(include_str!("../migrations/0007_arrivals.sql")),
 ];
 
 /// What brings a database from one version to the next.
@@ -56,8 +58,13 @@ pub(crate) fn check(connection: &Connection) -> Result<u32, MigrateError> {
     if !is_ours && !is_new {
         return Err(MigrateError::NotOurs);
     }
-    let known = version_after(MIGRATIONS.len());
+    let known = newest();
     if found > known { Err(MigrateError::Newer { found, known }) } else { Ok(found) }
+}
+
+/// The newest version that this program knows, which it brings every database to.
+pub(crate) fn newest() -> u32 {
+    version_after(MIGRATIONS.len())
 }
 
 /// Looks whether a database of an older version could be brought forward, and changes nothing.
@@ -69,6 +76,16 @@ pub(crate) fn examine(connection: &Connection) -> Result<u32, MigrateError> {
         keys::changes(connection)?;
     }
     Ok(version)
+}
+
+/// The version of a file that is open, which another process may have brought forward since.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT user_version FROM pragma_user_version")?.query_row([], |row| row.get(0))
+}
+
+/// Whether this program may write to a file of that version, which none may that is older.
+pub(crate) fn heed(version: i64) -> Result<(), Fault> {
+    if version > i64::from(newest()) { Err(Fault::Newer { found: version }) } else { Ok(()) }
 }
 
 /// Brings the schema to the newest version, each step in a transaction of its own.

@@ -1,13 +1,18 @@
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use roster_domain::ports::Expired;
+use roster_domain::values::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::clock::now;
 use crate::migrate::{Conflicts, MigrateError, migrate};
 use crate::rows::exists;
+use crate::trash;
 
 /// Why a database was not opened. `Display` is the whole reason, one line for whoever runs Roster.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +51,17 @@ pub enum OpenError {
         found: u32,
         /// The newest version that this program knows.
         known: u32,
+    },
+    /// An older Roster has left it, and it is only to be read.
+    #[error(
+        "{} has the schema version {found} of an older Roster, and it is only read: start this Roster on it, or on a copy of it,          once",
+        file.display()
+    )]
+    Older {
+        /// Which.
+        file: PathBuf,
+        /// Its schema's version.
+        found: u32,
     },
     /// Users have names that are one in this version: somebody has to decide, and nothing was changed.
     #[error(
@@ -117,11 +133,31 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
 
 /// Opens a connection that only reads.
 pub(crate) fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    prepared(Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?)
+}
+
+fn prepared(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_READER)?;
     connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024;")?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
+}
+
+/// Opens a connection that only reads a file beside which there is no log, and makes none: [`reader`] would, and leave it. Nobody
+/// else may write to the file meanwhile.
+pub(crate) fn reader_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let mut url = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' => url.extend(b"%25"),
+            b'?' => url.extend(b"%3F"),
+            b'#' => url.extend(b"%23"),
+            byte => url.push(*byte),
+        }
+    }
+    url.extend(b"?immutable=1");
+    let access = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    prepared(Connection::open_with_flags(OsStr::from_bytes(&url), flags(access))?)
 }
 
 /// A connection is never used by two threads at once, so it needs no lock of its own.
@@ -139,6 +175,16 @@ pub(crate) fn examine(path: &Path) -> Result<bool, OpenError> {
         return Ok(false);
     }
     exists(&connection, "SELECT 1 FROM users", []).map_err(|cause| sqlite_error(path, cause))
+}
+
+/// Counts who is past the retention in a file of any version.
+pub(crate) fn expired(path: &Path, cutoff: Timestamp, now: Timestamp) -> Result<Expired, OpenError> {
+    let connection = reader(path).map_err(|cause| sqlite_error(path, cause))?;
+    let version = crate::migrate::check(&connection).map_err(|error| migrate_error(path, error))?;
+    if version == 0 {
+        return Ok(Expired::default());
+    }
+    trash::count_expired_at(&connection, version, cutoff, now).map_err(|cause| sqlite_error(path, cause))
 }
 
 fn is_written(path: &Path) -> bool {
@@ -179,7 +225,7 @@ fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<bool> {
     }
 }
 
-fn sqlite_error(path: &Path, cause: rusqlite::Error) -> OpenError {
+pub(crate) fn sqlite_error(path: &Path, cause: rusqlite::Error) -> OpenError {
     let file = path.to_owned();
     if cause.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         OpenError::NotOurs { file }
@@ -188,7 +234,7 @@ fn sqlite_error(path: &Path, cause: rusqlite::Error) -> OpenError {
     }
 }
 
-fn migrate_error(path: &Path, error: MigrateError) -> OpenError {
+pub(crate) fn migrate_error(path: &Path, error: MigrateError) -> OpenError {
     let file = path.to_owned();
     match error {
         MigrateError::NotOurs => OpenError::NotOurs { file },

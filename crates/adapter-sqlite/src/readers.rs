@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::clock::now;
 use crate::fault::Fault;
 use crate::home::Home;
-use crate::open;
+use crate::migrate;
 
 /// How many pages are read at once at most: they are work for the processor, and each holds a connection.
 const MAX_PAGES: usize = 4;
@@ -24,8 +24,12 @@ const STEPS: i32 = 10_000;
 /// How much longer than its deadline a caller waits for a page whose thread does not come back.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// Opens a connection that only reads.
+type Open = fn(&Path) -> rusqlite::Result<Connection>;
+
 pub(crate) struct Readers {
     path: PathBuf,
+    open: Open,
     home: Home,
     deadline: Duration,
     /// One for each core and each page at once is kept; beyond that they are opened and closed as needed.
@@ -39,11 +43,12 @@ pub(crate) struct Readers {
 impl Readers {
     /// # Errors
     /// Where the file can't be told from others.
-    pub(crate) fn new(path: &Path, deadline: Duration) -> io::Result<Self> {
+    pub(crate) fn new(path: &Path, open: Open, deadline: Duration) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let pages = cores.min(MAX_PAGES);
         Ok(Self {
             path: path.to_owned(),
+            open,
             home: Home::of(path)?,
             deadline,
             idle: Mutex::new(Vec::new()),
@@ -81,14 +86,16 @@ impl Readers {
         .await
     }
 
-    /// Tries whether the file is where it was and can be read, on a thread for that.
+    /// Tries whether the file is where it was and can be read, and is of no newer program, on a thread for that.
     pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Unavailable> {
         let this = Arc::clone(self);
         self.on_thread(&self.probes, move || {
             this.home.check()?;
-            this.on_connection(|connection| {
-                connection.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |_| Ok(()))
-            })
+            let version = this.on_connection(|connection| {
+                connection.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |_| Ok(()))?;
+                migrate::version(connection)
+            })?;
+            migrate::heed(version)
         })
         .await
     }
@@ -125,7 +132,7 @@ impl Readers {
             connection
         } else {
             self.home.check()?;
-            open::reader(&self.path)?
+            (self.open)(&self.path)?
         };
         let answer = read(&mut connection)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -146,6 +146,12 @@ pub(crate) fn exists(connection: &Connection, sql: &str, params: impl Params) ->
     connection.prepare_cached(sql)?.exists(params)
 }
 
+/// How many something is.
+pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let count: i64 = row.get(column)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// As `SQLite` counts: what is beyond its numbers is as many as it can count.
 pub(crate) fn saturate(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Page, TrashEntry, User};
-use roster_domain::ports::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::ports::{
+    ARRIVAL_GRACE, Expired, Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable,
+};
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
 use rusqlite::{Connection, Row};
 
@@ -19,10 +21,23 @@ pub(crate) const ENTRIES: List = List {
          WHERE id IN (SELECT id FROM trash ORDER BY id DESC LIMIT ?1 OFFSET ?2) ORDER BY id",
 };
 
-pub(crate) const EXPIRED: &str =
-    "SELECT user_id FROM trash WHERE deleted_at < ?1 ORDER BY deleted_at, id LIMIT ?2";
+pub(crate) const EXPIRED: &str = "SELECT user_id FROM trash
+     WHERE deleted_at < ?1 AND ifnull(spared_until, ?3) <= ?3 ORDER BY deleted_at, id LIMIT ?2";
 
-const STILL_EXPIRED: &str = "SELECT 1 FROM trash WHERE user_id = ?1 AND deleted_at < ?2";
+const STILL_EXPIRED: &str =
+    "SELECT 1 FROM trash WHERE user_id = ?1 AND deleted_at < ?2 AND ifnull(spared_until, ?3) <= ?3";
+
+/// How many are from before a time, how many of them are spared at another, and until when the first of these.
+pub(crate) const COUNT_EXPIRED: &str = "SELECT
+         count(*), count(*) FILTER (WHERE spared_until > ?2), min(spared_until) FILTER (WHERE spared_until > ?2)
+     FROM trash WHERE deleted_at < ?1";
+
+/// The same, where nobody is spared yet.
+const COUNT_EXPIRED_BEFORE_ARRIVALS: &str =
+    "SELECT count(*), 0, NULL FROM trash WHERE deleted_at < ?1 AND ?2 IS NOT NULL";
+
+/// The version from which on arrivals are kept.
+const ARRIVALS: u32 = 7;
 
 /// A batch is one transaction: where it failed, all of it happened, or none.
 fn in_doubt(users: Vec<UserId>, unavailable: Unavailable) -> Interrupted {
@@ -97,6 +112,10 @@ impl Trash for SqliteStore {
             .await
     }
 
+    async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
+        self.readers.page(move |connection| count_expired(connection, COUNT_EXPIRED, cutoff, now)).await
+    }
+
     async fn purge_expired(
         &self,
         cutoff: Timestamp,
@@ -104,12 +123,13 @@ impl Trash for SqliteStore {
         change: &Change,
     ) -> Result<Vec<UserId>, Interrupted> {
         let (change, limit, cutoff) = (*change, saturate(limit), cutoff.as_millis());
+        let now = change.at.as_millis();
         loop {
             // Before the write, which may end without an answer: then they are whom it concerns.
             let expired = self
                 .readers
                 .page(move |connection| {
-                    all(connection, EXPIRED, (cutoff, limit), |row| rows::user_id(row, 0))
+                    all(connection, EXPIRED, (cutoff, limit, now), |row| rows::user_id(row, 0))
                 })
                 .await
                 .map_err(|unavailable| in_doubt(Vec::new(), unavailable))?;
@@ -122,7 +142,7 @@ impl Trash for SqliteStore {
                 .run(move |connection| {
                     let mut purged = Vec::with_capacity(batch.len());
                     for user in batch {
-                        if exists(connection, STILL_EXPIRED, (user.as_bytes(), cutoff))? {
+                        if exists(connection, STILL_EXPIRED, (user.as_bytes(), cutoff, now))? {
                             remove(connection, user, &change)?;
                             purged.push(user);
                         }
@@ -150,16 +170,51 @@ pub(crate) fn entry(row: &Row<'_>, column: usize) -> rusqlite::Result<TrashEntry
     })
 }
 
+/// Counts in a file of any version those whose entry is from before `cutoff`.
+pub(crate) fn count_expired_at(
+    connection: &Connection,
+    version: u32,
+    cutoff: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<Expired> {
+    let sql = if version < ARRIVALS { COUNT_EXPIRED_BEFORE_ARRIVALS } else { COUNT_EXPIRED };
+    count_expired(connection, sql, cutoff, now)
+}
+
+pub(crate) fn count_expired(
+    connection: &Connection,
+    sql: &str,
+    cutoff: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<Expired> {
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_row((cutoff.as_millis(), now.as_millis()), |row| {
+        let (all, spared) = (rows::count(row, 0)?, rows::count(row, 1)?);
+        let spared_until = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis);
+        Ok(Expired { due: all.saturating_sub(spared), spared, spared_until })
+    })
+}
+
+/// Enters who came from elsewhere at `now`.
+pub(crate) fn enter_arrived(
+    connection: &Connection,
+    entry: &TrashEntry,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    enter(connection, entry, None, Some(now.plus(ARRIVAL_GRACE)))
+}
+
 /// Enters a user into the trash as an entry says; the table's triggers do the rest.
-pub(crate) fn enter(
+fn enter(
     connection: &Connection,
     entry: &TrashEntry,
     request: Option<&[u8; 16]>,
+    spared_until: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
     execute(
         connection,
-        "INSERT INTO trash (id, user_id, deleted_by, deleted_at, reason, request)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO trash (id, user_id, deleted_by, deleted_at, reason, request, spared_until)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         (
             entry.id.as_bytes(),
             entry.user_id.as_bytes(),
@@ -167,6 +222,7 @@ pub(crate) fn enter(
             entry.deleted_at.as_millis(),
             entry.reason.as_str(),
             request,
+            spared_until.map(Timestamp::as_millis),
         ),
     )?;
     Ok(())
@@ -194,7 +250,7 @@ fn put_there(
         deleted_at: change.at,
         reason: reason.clone(),
     };
-    enter(connection, &entry, Some(change.request.id.as_bytes()))?;
+    enter(connection, &entry, Some(change.request.id.as_bytes()), None)?;
     Ok(true)
 }
 

@@ -153,7 +153,7 @@ pub(crate) fn live_user(connection: &Connection, id: UserId) -> rusqlite::Result
     first(connection, LIVE_USER, [id.as_bytes()], user)
 }
 
-fn had_admin(connection: &Connection) -> rusqlite::Result<bool> {
+pub(crate) fn had_admin(connection: &Connection) -> rusqlite::Result<bool> {
     first(connection, HAS_HAD_ADMIN, [], |row| row.get(0)).map(Option::unwrap_or_default)
 }
 

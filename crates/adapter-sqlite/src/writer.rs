@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::clock::now;
 use crate::fault::{Failure, Fault};
 use crate::home::Home;
+use crate::migrate;
 
 /// How many writes share a commit at most.
 const MAX_BATCH: usize = 256;
@@ -200,6 +201,8 @@ fn run_all(
     // that a job writes, and each statement walks through it.
     let alone = waiting.len() == 1;
     execute(connection, "BEGIN IMMEDIATE")?;
+    // Another process may have brought the file forward since. Nobody can from here to the end of the transaction.
+    migrate::heed(migrate::version(connection)?)?;
     // Asked after the transaction has begun, which may have had to wait for another process.
     for mut job in waiting {
         if !job.is_wanted() {

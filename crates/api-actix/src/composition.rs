@@ -12,11 +12,11 @@ use roster_adapter_crypto::{BcryptHasher, HasherConfig, JwtTokens};
 use roster_adapter_fs::FolderImages;
 use roster_adapter_image::{Limits, Processor};
 pub(crate) use roster_adapter_mongo::Found;
-use roster_adapter_mongo::{ConnectError, MongoStore, SWEEP_INTERVAL};
+use roster_adapter_mongo::{ConnectError, MongoSource, MongoStore, SWEEP_INTERVAL};
 use roster_adapter_s3::{Connection, Credentials, S3Images};
-use roster_adapter_sqlite::SqliteStore;
+use roster_adapter_sqlite::{SqliteSource, SqliteStore};
 use roster_domain::ports::{
-    AccountArchive, Clock, Ids, ImageRemovals, ImageStore, Trash, Unavailable, Users,
+    AccountArchive, AccountSource, Clock, Expired, Ids, ImageRemovals, ImageStore, Trash, Unavailable, Users,
 };
 use roster_domain::values::StoreName;
 use roster_domain::{Chain, Ports, Roster, Rules};
@@ -259,11 +259,67 @@ pub(crate) async fn examine_database(
     examined.map_err(CompositionError::MongoDb)
 }
 
-/// Whether two stores are one, to which two URLs lead. That two files are not one is to be seen before they are opened.
-pub(crate) async fn are_one(one: &Store, other: &Store) -> Result<bool, Unavailable> {
-    match (&one.mongodb, &other.mongodb) {
-        (Some(one), Some(other)) => one.is_one_with(other).await,
-        _ => Ok(false),
+/// Counts who is past the retention in a database that was examined, and changes nothing.
+pub(crate) async fn expired_in(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Result<Expired, CompositionError> {
+    let now = clock.now();
+    let cutoff = now.minus(settings.trash_retention);
+    match &settings.database {
+        Database::Sqlite(file) => {
+            SqliteStore::expired_in(file, cutoff, now).map_err(CompositionError::Sqlite)
+        }
+        Database::MongoDb(url) => {
+            let (url, name) = (url.expose_secret(), &settings.database_name);
+            let source = MongoSource::open(url, name, Arc::clone(clock), Arc::clone(ids)).await;
+            let Some(source) = source.map_err(CompositionError::MongoDb)? else {
+                return Ok(Expired::default());
+            };
+            source.expired(cutoff, now).await.map_err(CompositionError::Store)
+        }
+    }
+}
+
+/// A database that accounts are read from, and nothing is written to.
+pub(crate) struct Source {
+    pub(crate) accounts: Arc<dyn AccountSource>,
+    mongodb: Option<Arc<MongoSource>>,
+}
+
+impl Source {
+    /// Opens it; `None` where nobody is in it.
+    pub(crate) async fn open(
+        database: &Database,
+        name: &str,
+        clock: &Arc<dyn Clock>,
+        ids: &Arc<dyn Ids>,
+    ) -> Result<Option<Self>, CompositionError> {
+        Ok(match database {
+            Database::Sqlite(file) => {
+                let source = SqliteSource::open(file).map_err(CompositionError::Sqlite)?;
+                source.map(|source| Self { accounts: Arc::new(source), mongodb: None })
+            }
+            Database::MongoDb(url) => {
+                let url = url.expose_secret();
+                let open = || MongoSource::open(url, name, Arc::clone(clock), Arc::clone(ids));
+                let source = patiently(open).await.map_err(CompositionError::MongoDb)?;
+                source
+                    .map(Arc::new)
+                    .map(|source| Self { accounts: Arc::clone(&source) as _, mongodb: Some(source) })
+            }
+        })
+    }
+
+    /// Whether it is that database too, to which two URLs lead. That two files are not one is to be seen before they are opened.
+    pub(crate) async fn is(&self, database: &Database, name: &str) -> Result<bool, CompositionError> {
+        match (&self.mongodb, database) {
+            (Some(source), Database::MongoDb(url)) => {
+                source.is(url.expose_secret(), name).await.map_err(CompositionError::MongoDb)
+            }
+            _ => Ok(false),
+        }
     }
 }
 

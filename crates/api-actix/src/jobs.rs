@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use metrics::counter;
 use roster_domain::entities::Request;
-use roster_domain::ports::{Ids, Unavailable};
+use roster_domain::ports::{Expired, Ids, Unavailable};
 use roster_domain::use_cases::RemovalProgress;
 use roster_domain::{Chain, Error, Roster};
 use tokio::sync::Mutex;
@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::expiry;
 use crate::system::jittered;
 
 /// How often trash that is too old is looked for.
@@ -48,9 +49,14 @@ impl Jobs {
     pub(crate) fn start(roster: &Arc<Roster>, ids: &Arc<dyn Ids>, upkeep: Option<Upkeep>) -> Self {
         let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         let (purging, purge_ids) = (Arc::clone(roster), Arc::clone(ids));
+        let told = Arc::new(AtomicBool::new(false));
         jobs.spawn("trash retention", PURGE_EVERY, move || {
-            let (roster, ids) = (Arc::clone(&purging), Arc::clone(&purge_ids));
+            let (roster, ids, told) = (Arc::clone(&purging), Arc::clone(&purge_ids), Arc::clone(&told));
             async move {
+                if !told.load(Ordering::Relaxed) {
+                    tell_of_expired_trash(&roster).await?;
+                    told.store(true, Ordering::Relaxed);
+                }
                 while roster.purge_expired_trash(Request::of_roster(ids.request_id())).await? > 0 {}
                 Ok(())
             }
@@ -94,6 +100,16 @@ impl Jobs {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// Tells the operator, once a start and before anybody is purged, of those who are past the retention.
+async fn tell_of_expired_trash(roster: &Roster) -> Result<(), Error> {
+    let expired = roster.expired_trash().await?;
+    if let Some(told) = expiry::told(expired, "now") {
+        let (event, Expired { due, spared, .. }) = ("trash past the retention", expired);
+        tracing::warn!(event, due, spared, "{told}");
+    }
+    Ok(())
 }
 
 /// Tells the operator, once a start, of images that can't be removed as long as their store is not configured.

@@ -13,6 +13,7 @@
 mod announce;
 pub mod commands;
 mod composition;
+mod expiry;
 pub mod http;
 mod jobs;
 mod listen;

@@ -8,9 +8,10 @@ use metrics::{Counter, counter, histogram};
 use roster_domain::Ports;
 use roster_domain::entities::{Change, Edit, NewUser, Page, TrashEntry, User};
 use roster_domain::ports::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, ImageRemovals, ImageStore,
-    Interrupted, OpenSession, PendingRemoval, PurgeError, RemoveImageError, RestoreError, SessionState,
-    SetImageError, Spool, StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery, Users,
+    Caller, CallerAnswer, CreateError, Credentials, EditError, Expired, FailedLogIn, ImageRemovals,
+    ImageStore, Interrupted, OpenSession, PendingRemoval, PurgeError, RemoveImageError, RestoreError,
+    SessionState, SetImageError, Spool, StoredImage, Trash, TrashError, Trashed, Unavailable, UserQuery,
+    Users,
 };
 use roster_domain::values::{
     Email, ImageKey, ImageRef, OriginalImage, OwnImage, PageRequest, Reason, SessionId, StoreName, Timestamp,
@@ -288,6 +289,10 @@ impl Trash for ObservedTrash {
         self.trash.write(("trash", "purge"), self.trash.port.purge(user, change)).await?;
         self.purged.increment(1);
         Ok(())
+    }
+
+    async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
+        self.trash.read(("trash", "expired"), self.trash.port.expired(cutoff, now)).await
     }
 
     async fn purge_expired(

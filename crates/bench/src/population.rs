@@ -88,7 +88,7 @@ impl Population {
         let all = self.users + self.trashed();
         for first in (0..all).step_by(usize::try_from(BATCH)?) {
             let batch: Vec<_> = (first..all.min(first + BATCH)).map(|number| self.account(number)).collect();
-            archive.write(&batch).await?;
+            archive.write(&batch, Timestamp::from_millis(0)).await?;
         }
         Ok(())
     }

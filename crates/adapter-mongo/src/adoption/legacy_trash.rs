@@ -13,8 +13,8 @@ use crate::document;
 use crate::server::{Failure, JOB_DEADLINE};
 
 impl MongoStore {
-    /// The newest entry of each of these users that has one. An entry that was taken up before and left behind, because its
-    /// user was restored, is none.
+    /// The newest entry of each of these users that has one. An entry that was taken up before is none, also where it was left
+    /// behind because its user was restored.
     pub(super) async fn legacy_entries(
         &self,
         users: &[(ObjectId, &RawDocument)],
@@ -32,12 +32,14 @@ impl MongoStore {
                 entries.max_time(JOB_DEADLINE).await?.try_collect().await
             })
             .await?;
-        let past: HashMap<ObjectId, Option<ObjectId>> = users
-            .iter()
-            .map(|(id, found)| {
-                (*id, document::roster(found).and_then(|roster| roster.get_object_id("past_entry").ok()))
-            })
-            .collect();
+        let past_of = |found: &RawDocument| {
+            let roster = document::roster(found)?;
+            let kept =
+                document::subdocument(roster, "trash").and_then(|entry| entry.get_object_id("id").ok());
+            roster.get_object_id("past_entry").ok().max(kept)
+        };
+        let past: HashMap<ObjectId, Option<ObjectId>> =
+            users.iter().map(|(id, found)| (*id, past_of(found))).collect();
         let mut entries = HashMap::new();
         for found in &found {
             let Some(user) = document::id_bytes(found, "user_id") else { continue };
@@ -78,7 +80,7 @@ impl MongoStore {
                 continue;
             };
             let user = ObjectId::from_bytes(user);
-            let entry = document::stored_trash_entry(&self.legacy_entry(user, id, found));
+            let entry = document::arrived_trash_entry(&self.legacy_entry(user, id, found), self.clock.now());
             let filter = doc! { "_id": user, "is_deleted": true, "roster.trash.id": { "$lt": id } };
             let set = doc! {
                 "roster.trash": document::literal(entry),

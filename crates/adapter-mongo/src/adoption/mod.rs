@@ -9,16 +9,17 @@ mod legacy_trash;
 
 use std::collections::HashMap;
 
+use futures_util::TryStreamExt;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use roster_domain::entities::TrashEntry;
-use roster_domain::values::{Email, Reason, UserId, Username};
+use roster_domain::values::{Email, Reason, TrashEntryId, UserId, Username};
 
 pub use self::conflicts::Conflicts;
 
 use crate::document::{self, literal, object_id};
 use crate::server::{Failure, Find, JOB_DEADLINE};
-use crate::{MongoStore, indexes, names, statements};
+use crate::{MongoStore, archive, indexes, names, statements};
 
 /// How many users are adopted in one command.
 const BATCH: i64 = 1_000;
@@ -95,17 +96,14 @@ impl MongoStore {
 
     /// Adopts users as they were read, or makes their subdocument fit again, and returns those that could not be.
     pub(crate) async fn adopt(&self, found: &[RawDocumentBuf]) -> Result<Vec<Refused>, Failure> {
-        let found: Vec<(ObjectId, &RawDocument)> =
-            found.iter().filter_map(|found| Some((found.get_object_id("_id").ok()?, &**found))).collect();
-        let without_entry: Vec<_> = found
-            .iter()
-            .filter(|(_, found)| {
-                document::is_true(found, "is_deleted") && document::trash_entry(found).is_none()
-            })
-            .copied()
-            .collect();
-        let entries = self.entries_for(&without_entry).await?;
-        let updates = found.iter().map(|(id, found)| adoption(*id, found, &entries));
+        let found: Vec<(ObjectId, &RawDocument)> = with_ids(found).collect();
+        let lacking: Vec<_> = found.iter().filter(|(_, found)| lacks_entry(found)).copied().collect();
+        let entries = self.entries_for(&lacking, |_| self.ids.trash_entry_id()).await?;
+        let now = self.clock.now();
+        let updates = found.iter().map(|(id, found)| {
+            let entry = entries.get(id).map(|entry| document::arrived_trash_entry(entry, now));
+            adoption(*id, found, entry)
+        });
         let outcome = self.server.update_all(updates, JOB_DEADLINE).await?;
         self.totals.forget();
         let mut refused = Vec::new();
@@ -118,17 +116,18 @@ impl MongoStore {
         Ok(refused)
     }
 
-    /// Entries for users that are marked deleted and have none: what the FastAPI service kept in its `trash`, and where it
-    /// kept nothing, one of now.
+    /// Entries for those of these users, marked deleted, who have none of ours or an older one: what the FastAPI service kept in
+    /// its `trash`. Where neither of us kept any, one of now with such an id.
     async fn entries_for(
         &self,
         users: &[(ObjectId, &RawDocument)],
+        new_id: impl Fn(ObjectId) -> TrashEntryId,
     ) -> Result<HashMap<ObjectId, TrashEntry>, Failure> {
         let mut entries = self.legacy_entries(users).await?;
-        for (id, _) in users {
+        for (id, _) in users.iter().filter(|(_, found)| lacks_entry(found)) {
             let user_id = UserId::from_bytes(id.bytes());
             entries.entry(*id).or_insert_with(|| TrashEntry {
-                id: self.ids.trash_entry_id(),
+                id: new_id(*id),
                 user_id,
                 deleted_by: user_id,
                 deleted_at: self.clock.now(),
@@ -136,6 +135,65 @@ impl MongoStore {
             });
         }
         Ok(entries)
+    }
+
+    /// Accounts as an adoption would make them, which nothing is written of. What an entry lacks is made of the clock and of the
+    /// user's own id.
+    pub(crate) async fn as_adopted(&self, found: &[RawDocumentBuf]) -> Result<Vec<RawDocumentBuf>, Failure> {
+        let deleted: Vec<_> =
+            with_ids(found).filter(|(_, found)| document::is_true(found, "is_deleted")).collect();
+        let entries = self.entries_for(&deleted, own_id).await?;
+        // As `take_up_newer_entries` takes the one of ours away.
+        let older: Vec<Bson> = entries.keys().map(|id| Bson::from(*id)).collect();
+        let forgotten = doc! { "$cond": [{ "$in": ["$_id", older] }, remove(), "$roster.trash"] };
+        let of_user = |(id, entry): (&ObjectId, &TrashEntry)| {
+            let stored = document::arrived_trash_entry(entry, self.clock.now());
+            doc! { "case": { "$eq": ["$_id", *id] }, "then": literal(stored) }
+        };
+        let entry = match entries.iter().map(of_user).collect::<Vec<_>>() {
+            entries if entries.is_empty() => remove(),
+            entries => doc! { "$switch": { "branches": entries, "default": remove() } }.into(),
+        };
+        let ids: Vec<ObjectId> = with_ids(found).map(|(id, _)| id).collect();
+        let adopted = [
+            doc! { "$match": { "_id": { "$in": ids } } },
+            doc! { "$sort": { "_id": 1 } },
+            doc! { "$set": { "roster.trash": forgotten } },
+            doc! { "$set": state(&entry) },
+            doc! { "$project": archive::not_kept() },
+        ];
+        let users = self.server.users.clone();
+        self.server
+            .run_within(JOB_DEADLINE, async move {
+                let adopted = users.aggregate(adopted).max_time(JOB_DEADLINE).with_type::<RawDocumentBuf>();
+                adopted.await?.try_collect().await
+            })
+            .await
+    }
+
+    /// Of the next users in id order who are marked deleted and have no entry of ours, the entries that an adoption would give
+    /// them, and where the next begin.
+    pub(crate) async fn unadopted_entries(
+        &self,
+        after: Option<ObjectId>,
+    ) -> Result<(Vec<TrashEntry>, Option<ObjectId>), Failure> {
+        let find = Find {
+            filter: doc! {
+                "is_deleted": true,
+                "roster.trash.id": Bson::Null,
+                "roster.tombstone": { "$ne": true },
+                "_id": { "$gt": after.unwrap_or_else(|| ObjectId::from_bytes([0; 12])) },
+            },
+            projection: fields(),
+            sort: doc! { "_id": 1 },
+            skip: 0,
+            limit: BATCH,
+            index: None,
+        };
+        let found = self.server.find(find, JOB_DEADLINE).await?;
+        let users: Vec<_> = with_ids(&found).collect();
+        let entries = self.entries_for(&users, own_id).await?;
+        Ok((entries.into_values().collect(), last_id(&found)))
     }
 
     /// Removes the refresh tokens that the FastAPI service kept in the clear. They work on: a token's signature is what
@@ -226,17 +284,32 @@ fn last_id(batch: &[RawDocumentBuf]) -> Option<ObjectId> {
     batch.iter().rev().find_map(|found| found.get_object_id("_id").ok())
 }
 
-/// What adopts one user. What could have changed since it was read is looked at again in the write itself, except for the
-/// names: those that the keys were made of are kept, and where they differ the sweep makes new ones.
-fn adoption(id: ObjectId, found: &RawDocument, entries: &HashMap<ObjectId, TrashEntry>) -> Document {
+fn with_ids(found: &[RawDocumentBuf]) -> impl Iterator<Item = (ObjectId, &RawDocument)> {
+    found.iter().filter_map(|found| Some((found.get_object_id("_id").ok()?, &**found)))
+}
+
+/// An entry's id that is the same whenever it is asked for.
+fn own_id(user: ObjectId) -> TrashEntryId {
+    TrashEntryId::from_bytes(user.bytes())
+}
+
+/// Whether a user is marked deleted, and has no entry of ours.
+fn lacks_entry(found: &RawDocument) -> bool {
+    document::is_true(found, "is_deleted") && document::trash_entry(found).is_none()
+}
+
+fn remove() -> Bson {
+    "$$REMOVE".into()
+}
+
+/// What an adoption sets, but for the names: looked at again in the write itself, as it could have changed since it was read.
+/// The entry is for who is marked deleted and has none.
+fn state(entry: &Bson) -> Document {
     let is_deleted = doc! { "$eq": ["$is_deleted", true] };
     let has_entry = doc! { "$eq": [{ "$type": "$roster.trash" }, "object"] };
-    let entry = entries
-        .get(&id)
-        .map_or_else(|| Bson::from("$$REMOVE"), |entry| literal(document::stored_trash_entry(entry)).into());
     let epoch = doc! { "$ifNull": ["$roster.epoch", 0_i64] };
     let newly_deleted = doc! { "$and": [is_deleted.clone(), { "$not": [has_entry.clone()] }] };
-    let mut set = doc! {
+    doc! {
         "is_deleted": is_deleted.clone(),
         "roster.v": document::VERSION,
         "roster.epoch": { "$cond": [newly_deleted, { "$add": [epoch.clone(), 1_i64] }, epoch] },
@@ -247,9 +320,14 @@ fn adoption(id: ObjectId, found: &RawDocument, entries: &HashMap<ObjectId, Trash
             "$roster.trash.id",
             "$roster.past_entry",
         ] },
-        "roster.trash": { "$cond": [is_deleted, { "$cond": [has_entry, "$roster.trash", entry] }, "$$REMOVE"] },
-    };
-    let remove = || Bson::from("$$REMOVE");
+        "roster.trash": { "$cond": [is_deleted, { "$cond": [has_entry, "$roster.trash", entry] }, remove()] },
+    }
+}
+
+/// What adopts one user. The names that the keys were made of are kept, and where they differ by then the sweep makes new ones.
+fn adoption(id: ObjectId, found: &RawDocument, entry: Option<Document>) -> Document {
+    let entry = entry.map_or_else(remove, |entry| literal(entry).into());
+    let mut set = state(&entry);
     match document::text(found, "email") {
         Some(email) => {
             let email = names::email_fields(&Email::from_store(email.to_owned()));

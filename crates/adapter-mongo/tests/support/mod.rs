@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mongodb::Collection;
 use mongodb::bson::Document;
-use roster_adapter_mongo::{ConnectError, Found, MongoStore};
+use roster_adapter_mongo::{ConnectError, Found, MongoSource, MongoStore};
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
 use roster_domain_testkit::fixtures::START;
 use roster_test_mongo::{Topology, asked_topology};
@@ -57,7 +57,7 @@ impl Database {
     pub(crate) async fn examine(&self) -> Result<Found, ConnectError> {
         let examined = async {
             loop {
-                let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+                let (clock, ids) = clock_and_ids();
                 match MongoStore::examine(self.url(), self.name(), clock, ids).await {
                     Err(error) if error.is_worth_retrying() => {}
                     examined => break examined,
@@ -97,8 +97,27 @@ pub(crate) async fn connect_patiently(url: &str, name: &str) -> MongoStore {
     timeout(Duration::from_mins(1), connected).await.expect("a server that answers")
 }
 
+/// The database of that name as a source, tried as often as Roster itself would; `None` where nobody is in it.
+pub(crate) async fn source(url: &str, name: &str) -> Option<MongoSource> {
+    let opened = async {
+        loop {
+            let (clock, ids) = clock_and_ids();
+            match MongoSource::open(url, name, clock, ids).await {
+                Err(error) if error.is_worth_retrying() => {}
+                opened => break opened.expect("a source"),
+            }
+        }
+    };
+    timeout(Duration::from_mins(1), opened).await.expect("a server that answers")
+}
+
+/// A clock that stands at the start, and ids.
+pub(crate) fn clock_and_ids() -> (Arc<ManualClock>, Arc<CountingIds>) {
+    (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()))
+}
+
 /// A store on the database of that name.
 pub(crate) async fn connect(url: &str, name: &str) -> Result<MongoStore, ConnectError> {
-    let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+    let (clock, ids) = clock_and_ids();
     MongoStore::connect(url, name, clock, ids).await
 }

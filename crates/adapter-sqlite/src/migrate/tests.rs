@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use roster_domain::ports::AccountArchive;
+use roster_domain::ports::{AccountArchive, CreateError, Users};
 use roster_domain::values::{ProfileImage, UserId};
+use roster_domain_testkit::fixtures::{change, new_user};
 use tempfile::TempDir;
 
 use super::*;
@@ -176,4 +177,27 @@ fn names_that_are_one_by_now_stop_the_upgrade_and_nothing_is_changed() {
     drop(connection);
     SqliteStore::open(&file).unwrap();
     drop(folder);
+}
+
+#[tokio::test]
+async fn a_newer_roster_that_comes_while_this_one_runs_is_told_and_left_in_peace() {
+    let (file, _folder) = file();
+    let store = SqliteStore::open(&file).unwrap();
+    store.create(&new_user("ann"), &change()).await.unwrap();
+    let newer = Connection::open(&file).unwrap();
+    newer.pragma_update(None, "user_version", NEWEST + 1).unwrap();
+    let Err(CreateError::Unavailable(error)) = store.create(&new_user("ben"), &change()).await else {
+        panic!("nothing is written any more")
+    };
+    let why = format!("a newer Roster has brought the file to schema version {}: stop this one", NEWEST + 1);
+    assert_eq!(error.source.to_string(), why);
+    assert_eq!(store.probe().await.unwrap_err().source.to_string(), why);
+    assert_eq!(store.read(None, 10).await.unwrap().len(), 1, "it is still read");
+    let left: i64 = newer.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
+
+    // The file was put back from a backup of before.
+    newer.pragma_update(None, "user_version", NEWEST).unwrap();
+    store.probe().await.unwrap();
+    store.create(&new_user("ben"), &change()).await.unwrap();
 }

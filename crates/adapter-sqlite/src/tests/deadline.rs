@@ -4,6 +4,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::store;
+use crate::open;
 use crate::readers::Readers;
 
 /// Counts to `end`, which takes SQLite some steps for each number.
@@ -17,8 +18,9 @@ fn count_to(end: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<i64> + Sen
 #[tokio::test]
 async fn a_page_that_takes_too_long_is_given_up() {
     let (_store, folder) = store();
-    let readers =
-        Arc::new(Readers::new(&folder.path().join("roster.db"), Duration::from_millis(100)).unwrap());
+    let readers = Arc::new(
+        Readers::new(&folder.path().join("roster.db"), open::reader, Duration::from_millis(100)).unwrap(),
+    );
     for _ in 0..3 {
         let error = readers.page(count_to(i64::MAX)).await.unwrap_err();
         let cause = std::error::Error::source(&*error.source).unwrap().to_string();
@@ -30,7 +32,8 @@ async fn a_page_that_takes_too_long_is_given_up() {
 #[tokio::test]
 async fn the_deadline_of_a_page_ends_with_it() {
     let (_store, folder) = store();
-    let readers = Arc::new(Readers::new(&folder.path().join("roster.db"), Duration::ZERO).unwrap());
+    let readers =
+        Arc::new(Readers::new(&folder.path().join("roster.db"), open::reader, Duration::ZERO).unwrap());
     // Too few steps for a look at the deadline.
     assert_eq!(readers.page(count_to(5)).await.unwrap(), 5);
     assert_eq!(readers.look_up(count_to(100_000)).unwrap(), 100_000);

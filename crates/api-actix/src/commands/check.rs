@@ -11,9 +11,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{health, say, waiting};
 use crate::Failure;
 use crate::composition::{
-    CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder, exposed_files,
-    refuse_lost,
+    CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder, expired_in,
+    exposed_files, refuse_lost,
 };
+use crate::expiry;
 use crate::listen::listen;
 use crate::secret_key;
 use crate::system::{RandomIds, SystemClock};
@@ -51,7 +52,12 @@ pub(super) fn run() -> Result<(), Failure> {
         if let Some(previous) = &settings.secret_key_previous {
             report.add("previous key", previous_key(previous))?;
         }
-        report.add("database", database(&settings).await)?;
+        let found = database(&settings).await;
+        let is_usable = !matches!(found, Finding::Wrong { .. });
+        report.add("database", found)?;
+        if is_usable && let Some(expired) = trash(&settings).await {
+            report.add("trash", expired)?;
+        }
         match &settings.images {
             Images::Folder { folder, s3 } => {
                 report.add("images", images_in(folder))?;
@@ -222,6 +228,19 @@ async fn database(settings: &Settings) -> Finding {
             Finding::Good(format!("{place}; users of the FastAPI service will be taken over"))
         }
         Err(error) => composition(&error),
+    }
+}
+
+/// Who is in the trash for too long, where anybody is.
+async fn trash(settings: &Settings) -> Option<Finding> {
+    if matches!(&settings.database, Database::Sqlite(file) if !file.exists()) {
+        return None;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    match expired_in(settings, &clock, &ids).await {
+        Ok(expired) => expiry::told(expired, "as soon as the service runs").map(Finding::Risky),
+        Err(error) => Some(composition(&error)),
     }
 }
 

@@ -8,6 +8,7 @@ use roster_domain::use_cases::RemovalProgress;
 use super::{say, waiting};
 use crate::Failure;
 use crate::composition::{Found, Wait, compose, examine_database, refuse_lost};
+use crate::expiry;
 use crate::server::StartError;
 use crate::system::{RandomIds, SystemClock};
 use roster_settings::{Database, Settings};
@@ -25,6 +26,9 @@ pub(super) fn run() -> Result<(), Failure> {
         let ended = purge(roster, ids.as_ref(), &mut purged).await;
         say(&format!("{purged} users deleted for good, who were in the trash for too long"))?;
         ended?;
+        if let Some(left) = expiry::told(roster.expired_trash().await?, "by the next run") {
+            say(&left)?;
+        }
         let mut progress = RemovalProgress::default();
         let ended = roster.remove_images(&mut progress, Request::of_roster(ids.request_id())).await;
         say(&format!("{} images removed", progress.removed()))?;

@@ -4,6 +4,7 @@
 
 mod admin;
 mod check;
+mod first_start;
 #[path = "../api/harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
 mod harness;
@@ -13,4 +14,5 @@ mod migrate;
 mod program;
 mod purge;
 mod stores;
+mod upgrade;
 mod usage;

@@ -1,11 +1,13 @@
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, ImageRemovals as _};
-use roster_domain::values::{ImageRef, OwnImage, ProfileImage, StoreName};
+use roster_domain::values::{ImageRef, OwnImage, ProfileImage, StoreName, TrashEntryId};
 use roster_domain_testkit::fixtures::{START, account, change, image_key, next_user_id};
+use roster_domain_testkit::formats;
 use roster_test_mongo::{Database, asked_topology};
 use roster_test_s3::TestS3;
 use tempfile::TempDir;
@@ -426,4 +428,160 @@ fn images_are_moved_from_somewhere_to_somewhere() {
     let arguments = ["migrate", "--from", ONE, "--to", OTHER, "--images-to", "file://x"];
     let ended = run(folder.path(), &arguments, &[]);
     assert!(ended.code == 2 && ended.stderr.contains("--images-from"), "{ended:?}");
+}
+
+/// All files of a folder below it, with what is in them.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            found.extend(files(&entry));
+        } else {
+            found.insert(entry.clone(), std::fs::read(&entry).unwrap());
+        }
+    }
+    found
+}
+
+/// Without the ids and dates of entries that nobody kept: they are of when they were made.
+fn but_made_entries(mut accounts: Vec<Account>) -> Vec<Account> {
+    let entries = accounts.iter_mut().filter_map(|account| account.trash.as_mut());
+    for entry in entries.filter(|entry| entry.reason.as_str().ends_with("no trash entry was kept.")) {
+        entry.id = TrashEntryId::from_bytes([0; 12]);
+        entry.deleted_at = START;
+    }
+    accounts
+}
+
+/// Data of the FastAPI service, which nobody has taken over.
+async fn original() -> Database {
+    let database = Database::fresh(asked_topology()).await;
+    database.restore(&formats::fastapi()).await;
+    database
+}
+
+#[tokio::test]
+async fn a_mongodb_that_is_moved_from_stays_byte_for_byte_whether_the_run_is_refused_or_not() {
+    let folder = TempDir::new().unwrap();
+    let (theirs, ours) = (original().await, Database::fresh(asked_topology()).await);
+    ours.restore(&formats::mongodb("0.1")).await;
+    fill(&sqlite(folder.path(), "others.db"), &[account("somebody else")]).await;
+    for source in [&theirs, &ours] {
+        let before = source.content().await;
+        let why = migrate(folder.path(), source.url(), "sqlite://others.db", source.name()).failed(1);
+        assert!(why.contains("--to holds users who are not in --from"), "{why}");
+        assert!(source.content().await == before);
+
+        let target = Database::fresh(asked_topology()).await;
+        let to_sqlite = format!("sqlite://{}.db", source.name());
+        for to in [&to_sqlite, &named(&target)] {
+            for _ in 0..2 {
+                migrate(folder.path(), source.url(), to, source.name()).done();
+                assert!(source.content().await == before, "{to}");
+            }
+        }
+        // What a start makes of it is what was moved.
+        let moved =
+            but_made_entries(everybody(&sqlite(folder.path(), &format!("{}.db", source.name()))).await);
+        assert!(moved == but_made_entries(everybody(&mongodb(&target).await).await));
+        assert!(moved == but_made_entries(everybody(&mongodb(source).await).await));
+    }
+}
+
+#[tokio::test]
+async fn users_that_share_a_name_stop_the_run_and_both_stay_as_they_are() {
+    let (folder, theirs) = (TempDir::new().unwrap(), original().await);
+    let user = doc! { "email": "x@example.com", "username": "twin", "is_deleted": false, "role": "regular" };
+    let twin = doc! { "email": "y@example.com", "username": "Twin", "is_deleted": false, "role": "regular" };
+    theirs.raw().await.collection::<Document>("users").insert_many([user, twin]).await.unwrap();
+    let before = theirs.content().await;
+    let why = migrate(folder.path(), theirs.url(), OTHER, theirs.name()).failed(1);
+    assert!(why.contains("--from: users of") && why.contains("username shared by"), "{why}");
+    assert!(theirs.content().await == before);
+    assert!(!folder.path().join("other.db").exists());
+    // The target is looked at first.
+    std::fs::write(folder.path().join("other.db"), "not a database, and long enough to have a header")
+        .unwrap();
+    let why = migrate(folder.path(), theirs.url(), OTHER, theirs.name()).failed(1);
+    assert!(why.contains("--to: ") && why.contains("is not a database of Roster's"), "{why}");
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_is_moved_from_stays_byte_for_byte_whether_the_run_is_refused_or_not() {
+    let folder = TempDir::new().unwrap();
+    let source = folder.path().join("source");
+    std::fs::create_dir(&source).unwrap();
+    let all = accounts(50);
+    let store = sqlite(&source, "one.db");
+    fill(&store, &all).await;
+    let image = ImageRef { store: StoreName::new("file"), key: image_key(next_user_id()) };
+    store.reserve(next_user_id(), &image, START, &change()).await.unwrap();
+    // As a crash leaves it: the log is not folded in. The third file is no data, and made of the log again.
+    let crashed = folder.path().join("crashed");
+    std::fs::create_dir(&crashed).unwrap();
+    for name in ["one.db", "one.db-wal"] {
+        std::fs::copy(source.join(name), crashed.join(name)).unwrap();
+    }
+    drop(store);
+    fill(&sqlite(folder.path(), "others.db"), &[account("somebody else")]).await;
+    for (number, from) in [&source, &crashed].into_iter().enumerate() {
+        let data = || {
+            let mut files = files(from);
+            files.retain(|name, _| !name.to_string_lossy().ends_with("-shm") || number == 0);
+            files
+        };
+        let (before, url) = (data(), format!("sqlite://{}/one.db", from.display()));
+        assert_eq!(before.len(), number + 1);
+        let why = migrate(folder.path(), &url, "sqlite://others.db", "unused").failed(1);
+        assert!(why.contains("--to holds users who are not in --from"), "{why}");
+        assert!(data() == before);
+        let to = format!("sqlite://{number}.db");
+        let said = migrate(folder.path(), &url, &to, "unused").done();
+        assert!(said.contains("1 promises to remove an image carried over"), "{said}");
+        assert!(data() == before);
+        assert!(everybody(&sqlite(folder.path(), &format!("{number}.db"))).await == all);
+    }
+}
+
+#[tokio::test]
+async fn a_sqlite_file_of_an_older_roster_is_refused_with_what_to_do_and_stays_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    std::fs::copy(formats::sqlite("0.1"), folder.path().join("one.db")).unwrap();
+    let before = files(folder.path());
+    let why = migrate(folder.path(), ONE, OTHER, "unused").failed(1);
+    assert!(
+        why.contains("of an older Roster") && why.contains("start this Roster on it, or on a copy"),
+        "{why}"
+    );
+    assert!(files(folder.path()) == before);
+    // A start, or whatever else opens it.
+    run(folder.path(), &["purge"], &[("DATABASE_URL", ONE)]).done();
+    migrate(folder.path(), ONE, OTHER, "unused").done();
+}
+
+#[tokio::test]
+async fn a_copy_is_not_purged_on_the_day_that_it_was_made_and_a_later_run_makes_it_anew() {
+    let folder = TempDir::new().unwrap();
+    let all = accounts(20);
+    fill(&sqlite(folder.path(), "one.db"), &all).await;
+    migrate(folder.path(), ONE, OTHER, "unused").done();
+    let variables = [("DATABASE_URL", OTHER), ("PORT", "0")];
+    let is_spared = || {
+        let said = run(folder.path(), &["check"], &variables).done();
+        let told = "risky  trash: 2 users in the trash for longer than TRASH_RETENTION_DAYS: deleted for good from 20";
+        assert!(said.contains(told), "{said}");
+        let said = run(folder.path(), &["purge"], &variables).done();
+        assert!(
+            said.starts_with("0 users deleted for good") && said.contains(&told["risky  trash: ".len()..])
+        );
+    };
+    is_spared();
+    let database = rusqlite::Connection::open(folder.path().join("other.db")).unwrap();
+    database.execute("UPDATE trash SET spared_until = 1", []).unwrap();
+    let said = migrate(folder.path(), ONE, OTHER, "unused").done();
+    assert!(said.contains("0 accounts written, 20 were there already"), "{said}");
+    is_spared();
+    database.execute("UPDATE trash SET spared_until = 1", []).unwrap();
+    let said = run(folder.path(), &["purge"], &variables).done();
+    assert!(said.starts_with("2 users deleted for good"), "{said}");
 }

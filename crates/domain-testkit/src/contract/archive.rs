@@ -1,17 +1,20 @@
 //! [`AccountArchive`](roster_domain::ports::AccountArchive).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use roster_domain::entities::{Account, MAX_SESSIONS, TrashEntry};
-use roster_domain::ports::{CreateError, ImportError};
-use roster_domain::values::{Checksum, Epoch, ImageRef, OwnImage, ProfileImage, Role, UserId, Username};
+use roster_domain::ports::{ARRIVAL_GRACE, CreateError, Expired, ImportError};
+use roster_domain::values::{
+    Checksum, Epoch, ImageRef, OwnImage, ProfileImage, Role, Timestamp, UserId, Username,
+};
 
 use super::Stores;
 use super::support::{created, delete, import, listed, live, logged_in, purge, race, restore, stored};
 use super::support::{due_images, session_lives, with_image};
 use crate::fixtures::{
-    account, at, change, email, hash, image_of, new_user, next_trash_entry_id, next_user_id, page, reason,
-    session, user_id, username,
+    account, at, change, change_at, email, hash, image_of, new_user, next_trash_entry_id, next_user_id, page,
+    reason, session, user_id, username,
 };
 
 /// An account in which every field is filled.
@@ -51,7 +54,7 @@ async fn read_all(stores: &Stores) -> Vec<Account> {
 pub async fn an_empty_store_has_no_accounts(stores: Stores) {
     assert_eq!(read_all(&stores).await, []);
     assert_eq!(stores.archive.read(Some(user_id(1)), 10).await.unwrap(), []);
-    stores.archive.write(&[]).await.unwrap();
+    stores.archive.write(&[], at(0)).await.unwrap();
     assert_eq!(read_all(&stores).await, []);
 }
 
@@ -60,7 +63,7 @@ pub async fn an_image_whose_checksum_alone_differs_is_not_left_to_be_removed(sto
     let image = stored_image(&ann);
     for checksum in [None, Some(Checksum::of(b"its content")), None] {
         ann.user.profile_image = Some(OwnImage { image: image.clone(), checksum }.into());
-        stores.archive.write(std::slice::from_ref(&ann)).await.unwrap();
+        stores.archive.write(std::slice::from_ref(&ann), at(0)).await.unwrap();
         assert_eq!(read_all(&stores).await, [ann.clone()]);
     }
     assert_eq!(due_images(&stores, 100_000).await, []);
@@ -68,7 +71,7 @@ pub async fn an_image_whose_checksum_alone_differs_is_not_left_to_be_removed(sto
 
 pub async fn an_account_is_read_as_it_was_written(stores: Stores) {
     let accounts = [account("ann"), full_account("bob"), in_trash(full_account("carol"))];
-    stores.archive.write(&accounts).await.unwrap();
+    stores.archive.write(&accounts, at(0)).await.unwrap();
     assert_eq!(read_all(&stores).await, accounts);
 }
 
@@ -114,7 +117,7 @@ pub async fn accounts_are_read_in_id_order_in_batches_the_trash_included(stores:
 pub async fn a_batch_may_be_written_again(stores: Stores) {
     let accounts = [account("ann"), full_account("bob"), in_trash(full_account("carol"))];
     for _ in 0..3 {
-        stores.archive.write(&accounts).await.unwrap();
+        stores.archive.write(&accounts, at(0)).await.unwrap();
         assert_eq!(read_all(&stores).await, accounts);
         assert_eq!(listed(&stores, 1, 10).await.total, 2);
         assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 1);
@@ -131,7 +134,7 @@ pub async fn many_long_names_are_written_in_one_batch(stores: Stores) {
     };
     let accounts: Vec<Account> = (0..60).map(long).collect();
     for _ in 0..2 {
-        stores.archive.write(&accounts).await.unwrap();
+        stores.archive.write(&accounts, at(0)).await.unwrap();
         assert!(read_all(&stores).await == accounts);
     }
 }
@@ -183,10 +186,57 @@ pub async fn an_imported_account_works_like_any_other(stores: Stores) {
 
 pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: Stores) {
     let (ann, bob) = (in_trash(full_account("ann")), in_trash(full_account("bob")));
-    stores.archive.write(&[ann.clone(), bob.clone()]).await.unwrap();
+    stores.archive.write(&[ann.clone(), bob.clone()], at(0)).await.unwrap();
     assert_eq!(restore(&stores, ann.user.id).await, ann.user);
-    assert_eq!(stores.trash.purge_expired(at(9), 10, &change()).await.unwrap(), [bob.user.id]);
-    assert_eq!(due_images(&stores, 10).await, [stored_image(&bob)]);
+    let later = at(0).plus(ARRIVAL_GRACE);
+    assert_eq!(stores.trash.purge_expired(at(9), 10, &change_at(later)).await.unwrap(), [bob.user.id]);
+    let due = stores.removals.due(&stored_image(&bob).store, later, None, 10).await.unwrap();
+    assert_eq!(due.into_iter().map(|due| due.image).collect::<Vec<_>>(), [stored_image(&bob)]);
+}
+
+/// What is told of the trash that is from before `at(9)`, and who of it is purged, at that time.
+async fn expired_at(stores: &Stores, now: Timestamp) -> (Expired, Vec<UserId>) {
+    let expired = stores.trash.expired(at(9), now).await.unwrap();
+    (expired, stores.trash.purge_expired(at(9), 10, &change_at(now)).await.unwrap())
+}
+
+pub async fn who_is_imported_into_the_trash_is_spared_for_a_day_however_old_the_entry_is(stores: Stores) {
+    let (ann, bob) = (in_trash(account("ann")), in_trash(account("bob")));
+    let (first, second) = (at(1_000_000), at(1_000_060));
+    stores.archive.write(std::slice::from_ref(&ann), first).await.unwrap();
+    stores.archive.write(std::slice::from_ref(&bob), second).await.unwrap();
+    let spared = |count, since: Timestamp| Expired {
+        due: 0,
+        spared: count,
+        spared_until: Some(since.plus(ARRIVAL_GRACE)),
+    };
+    let moment = Duration::from_millis(1);
+    for now in [second, first.plus(ARRIVAL_GRACE).minus(moment)] {
+        assert_eq!(expired_at(&stores, now).await, (spared(2, first), Vec::new()));
+    }
+    let one_is_due = Expired { due: 1, ..spared(1, second) };
+    assert_eq!(expired_at(&stores, first.plus(ARRIVAL_GRACE)).await, (one_is_due, vec![ann.user.id]));
+    let all_are_due = Expired { due: 1, spared: 0, spared_until: None };
+    assert_eq!(expired_at(&stores, second.plus(ARRIVAL_GRACE)).await, (all_are_due, vec![bob.user.id]));
+    assert_eq!(expired_at(&stores, second.plus(ARRIVAL_GRACE)).await, (Expired::default(), Vec::new()));
+}
+
+pub async fn who_is_imported_into_the_trash_again_has_arrived_there_again(stores: Stores) {
+    let ann = in_trash(account("ann"));
+    for now in [at(1_000), at(2_000)] {
+        stores.archive.write(std::slice::from_ref(&ann), now).await.unwrap();
+    }
+    assert_eq!(expired_at(&stores, at(1_000).plus(ARRIVAL_GRACE)).await.1, []);
+    assert_eq!(expired_at(&stores, at(2_000).plus(ARRIVAL_GRACE)).await.1, [ann.user.id]);
+}
+
+pub async fn who_is_restored_and_deleted_again_has_not_arrived_from_elsewhere(stores: Stores) {
+    let ann = in_trash(account("ann"));
+    import(&stores, &ann).await;
+    restore(&stores, ann.user.id).await;
+    delete(&stores, ann.user.id).await;
+    let expired = Expired { due: 1, spared: 0, spared_until: None };
+    assert_eq!(expired_at(&stores, at(100)).await, (expired, vec![ann.user.id]));
 }
 
 pub async fn an_account_whose_names_another_has_is_refused(stores: Stores) {
@@ -200,7 +250,7 @@ pub async fn an_account_whose_names_another_has_is_refused(stores: Stores) {
         let mut same_username = account("carol");
         same_username.user.username = taken.username.clone();
         for refused in [same_email, same_username] {
-            let why = stores.archive.write(std::slice::from_ref(&refused)).await;
+            let why = stores.archive.write(std::slice::from_ref(&refused), at(0)).await;
             assert!(
                 matches!(why, Err(ImportError::NameTaken { user }) if user == refused.user.id),
                 "{why:?}"
@@ -215,7 +265,7 @@ pub async fn of_a_refused_batch_each_account_is_written_whole_or_not_at_all(stor
     let mut taken = full_account("taken");
     taken.user.username = ann.username;
     let batch = [full_account("bob"), taken.clone(), in_trash(full_account("carol"))];
-    let why = stores.archive.write(&batch).await;
+    let why = stores.archive.write(&batch, at(0)).await;
     assert!(matches!(why, Err(ImportError::NameTaken { user }) if user == taken.user.id), "{why:?}");
     assert_eq!(stored(&stores, taken.user.id).await, None);
     for account in [&batch[0], &batch[2]] {
@@ -227,14 +277,14 @@ pub async fn of_a_refused_batch_each_account_is_written_whole_or_not_at_all(stor
 pub async fn two_accounts_of_one_name_in_a_batch_are_refused(stores: Stores) {
     let (ann, mut twin) = (account("ann"), account("twin"));
     twin.user.username = username("ann");
-    let why = stores.archive.write(&[ann.clone(), twin.clone()]).await;
+    let why = stores.archive.write(&[ann.clone(), twin.clone()], at(0)).await;
     assert!(matches!(why, Err(ImportError::NameTaken { .. })), "{why:?}");
     let both = [stored(&stores, ann.user.id).await, stored(&stores, twin.user.id).await];
     assert!(both.iter().flatten().count() <= 1);
 }
 
 pub async fn imported_names_are_taken(stores: Stores) {
-    stores.archive.write(&[account("ann"), in_trash(account("bob"))]).await.unwrap();
+    stores.archive.write(&[account("ann"), in_trash(account("bob"))], at(0)).await.unwrap();
     for name in ["ann", "bob"] {
         let refused = stores.users.create(&new_user(name), &change()).await;
         assert!(matches!(refused, Err(CreateError::EmailTaken)));
@@ -248,11 +298,11 @@ pub async fn of_an_import_and_a_sign_up_with_one_name_exactly_one_succeeds(store
         let name = format!("ann{round}");
         let (archive, imported) = (Arc::clone(&stores.archive), account(&name));
         let (users, user) = (Arc::clone(&stores.users), new_user(&name));
-        let (written, signed_up) =
-            super::support::race_two(async move { archive.write(&[imported]).await.is_ok() }, async move {
-                users.create(&user, &change()).await.is_ok()
-            })
-            .await;
+        let (written, signed_up) = super::support::race_two(
+            async move { archive.write(&[imported], at(0)).await.is_ok() },
+            async move { users.create(&user, &change()).await.is_ok() },
+        )
+        .await;
         assert!(written != signed_up, "{written}, {signed_up}");
     }
 }
@@ -261,7 +311,7 @@ pub async fn a_batch_that_is_written_twice_at_once_is_written_once(stores: Store
     let batch: Vec<Account> = (0..20).map(|number| full_account(&format!("user{number}"))).collect();
     let writes = (0..2).map(|_| {
         let (archive, batch) = (Arc::clone(&stores.archive), batch.clone());
-        async move { archive.write(&batch).await.unwrap() }
+        async move { archive.write(&batch, at(0)).await.unwrap() }
     });
     race(writes.collect()).await;
     assert_eq!(read_all(&stores).await, batch);

@@ -113,6 +113,7 @@ macro_rules! store_contract {
                 of_a_restore_and_a_purge_exactly_one_succeeds
                 of_two_purges_exactly_one_succeeds
                 those_from_before_the_cutoff_are_purged_oldest_first
+                those_from_before_the_cutoff_are_counted_as_they_are_purged
                 who_was_restored_does_not_expire
                 what_expires_is_purged_whole
                 of_several_purges_of_the_expired_each_user_is_returned_by_exactly_one
@@ -157,6 +158,9 @@ macro_rules! store_contract {
                 an_account_that_is_there_is_replaced_whole
                 an_imported_account_works_like_any_other
                 an_account_imported_into_the_trash_is_restored_or_purged
+                who_is_imported_into_the_trash_is_spared_for_a_day_however_old_the_entry_is
+                who_is_imported_into_the_trash_again_has_arrived_there_again
+                who_is_restored_and_deleted_again_has_not_arrived_from_elsewhere
                 an_account_whose_names_another_has_is_refused
                 of_a_refused_batch_each_account_is_written_whole_or_not_at_all
                 two_accounts_of_one_name_in_a_batch_are_refused
@@ -222,6 +226,38 @@ macro_rules! hasher_contract {
                 without_a_hash_nothing_matches
                 a_hash_that_can_not_be_read_matches_nothing
                 of_many_at_once_each_is_answered_right_or_refused
+            }
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`AccountSource`](roster_domain::ports::AccountSource).
+///
+/// Takes an `async fn() -> (Sourced, Guard)`.
+#[macro_export]
+macro_rules! source_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
+            source {
+                a_source_has_all_accounts_in_id_order_in_batches
+                a_source_has_all_removals_in_batches_and_begins_none
+                a_source_tells_of_an_admin_who_has_gone
+                a_source_counts_who_is_past_the_retention
+            }
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of what the batches of [`Trash`](roster_domain::ports::Trash) tell where the store fails.
+///
+/// Takes an `async fn() -> (Failing, Guard)`.
+#[macro_export]
+macro_rules! interrupted_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
+            interrupted {
+                deletions_that_the_store_ends_early_are_told_user_by_user
+                purges_that_the_store_ends_early_are_told_user_by_user
             }
         }
     };

@@ -24,7 +24,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roster_domain::ports::{AccountArchive, ImageRemovals, Tokens, Trash, Users};
+use futures_util::future::BoxFuture;
+use roster_domain::ports::{AccountArchive, AccountSource, ImageRemovals, Tokens, Trash, Users};
+use roster_domain::values::UserId;
 use tokio::runtime::Builder;
 
 mod lists;
@@ -35,11 +37,13 @@ pub mod creation;
 pub mod editing;
 pub mod hasher;
 pub mod images;
+pub mod interrupted;
 pub mod legacy;
 pub mod listing;
 pub mod purge;
 pub mod removals;
 pub mod sessions;
+pub mod source;
 pub mod tokens;
 pub mod trash;
 
@@ -51,6 +55,24 @@ pub struct Stores {
     pub removals: Arc<dyn ImageRemovals>,
     pub archive: Arc<dyn AccountArchive>,
 }
+
+/// A store, and what opens the same as a source; `None` where nobody is in it.
+#[derive(Clone)]
+pub struct Sourced {
+    pub stores: Stores,
+    pub open: OpenSource,
+}
+
+pub type OpenSource = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<dyn AccountSource>>> + Send + Sync>;
+
+/// A store, and what makes it fail at each further write of one user.
+#[derive(Clone)]
+pub struct Failing {
+    pub stores: Stores,
+    pub refuse: Refuse,
+}
+
+pub type Refuse = Arc<dyn Fn(UserId) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Tokens, and the same with another key, whose tokens are foreign.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use roster_domain::ports::{PurgeError, RestoreError};
+use roster_domain::ports::{Expired, PurgeError, RestoreError};
 use roster_domain::values::UserId;
 
 use super::Stores;
@@ -116,6 +116,18 @@ pub async fn those_from_before_the_cutoff_are_purged_oldest_first(stores: Stores
     for purged in [first, second, third] {
         assert_eq!(stored(&stores, purged).await, None);
     }
+}
+
+pub async fn those_from_before_the_cutoff_are_counted_as_they_are_purged(stores: Stores) {
+    assert_eq!(stores.trash.expired(at(50), at(100)).await.unwrap(), Expired::default());
+    for (name, seconds) in [("first", 10), ("second", 49), ("cutoff", 50), ("later", 60)] {
+        deleted_at(&stores, name, seconds).await;
+    }
+    created(&stores, "live").await;
+    let two = Expired { due: 2, spared: 0, spared_until: None };
+    assert_eq!(stores.trash.expired(at(50), at(100)).await.unwrap(), two);
+    assert_eq!(stores.trash.purge_expired(at(50), 10, &change_at(at(100))).await.unwrap().len(), 2);
+    assert_eq!(stores.trash.expired(at(50), at(100)).await.unwrap(), Expired::default());
 }
 
 pub async fn who_was_restored_does_not_expire(stores: Stores) {

@@ -82,7 +82,7 @@ pub(super) async fn restore(stores: &Stores, user: UserId) -> User {
 
 /// Writes one account as it is.
 pub(super) async fn import(stores: &Stores, account: &Account) {
-    stores.archive.write(std::slice::from_ref(account)).await.expect("an account is written");
+    stores.archive.write(std::slice::from_ref(account), at(0)).await.expect("an account is written");
 }
 
 /// All that is kept of a user; `None` where there is none.

@@ -3,8 +3,10 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
-use roster_domain::values::{Role, UserId};
+use roster_domain::ports::{
+    ARRIVAL_GRACE, AccountArchive, AccountSource, Expired, ImportError, PendingRemoval, Unavailable,
+};
+use roster_domain::values::{Role, Timestamp, UserId};
 
 use super::MemoryStore;
 
@@ -17,7 +19,7 @@ impl AccountArchive for MemoryStore {
         Ok(accounts.take(limit).map(|(_, account)| account.clone()).collect())
     }
 
-    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError> {
+    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
         let mut state = self.lock();
         let mut written = state.accounts.clone();
         for account in accounts {
@@ -32,7 +34,49 @@ impl AccountArchive for MemoryStore {
         }
         written.extend(accounts.iter().map(|account| (account.user.id, account.clone())));
         state.accounts = written;
+        for account in accounts {
+            if account.trash.is_some() {
+                state.spared.insert(account.user.id, now.plus(ARRIVAL_GRACE));
+            } else {
+                state.spared.remove(&account.user.id);
+            }
+        }
         state.has_had_admin |= accounts.iter().any(|account| account.user.role == Role::Admin);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl AccountSource for MemoryStore {
+    async fn count(&self) -> Result<u64, Unavailable> {
+        Ok(self.lock().accounts.len() as u64)
+    }
+
+    async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable> {
+        AccountArchive::read(self, after, limit).await
+    }
+
+    async fn removals(
+        &self,
+        after: Option<PendingRemoval>,
+        limit: usize,
+    ) -> Result<Vec<PendingRemoval>, Unavailable> {
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.image));
+        let state = self.lock();
+        let removals = state.removals.range((from, Bound::Unbounded)).take(limit);
+        let removals = removals.map(|(image, removal)| PendingRemoval {
+            owner: removal.owner,
+            image: image.clone(),
+            due: removal.due,
+        });
+        Ok(removals.collect())
+    }
+
+    async fn has_had_admin(&self) -> Result<bool, Unavailable> {
+        Ok(self.lock().has_had_admin)
+    }
+
+    async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
+        Ok(self.lock().expired(cutoff, now))
     }
 }

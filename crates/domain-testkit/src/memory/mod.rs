@@ -6,16 +6,18 @@ mod removals;
 mod trash;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use roster_domain::entities::{Account, LogIns};
+use roster_domain::ports::AccountSource;
 use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
 
 pub use images::MemoryImages;
 pub(crate) use images::read_whole;
 
-use crate::contract::Stores;
+use crate::contract::{Failing, Sourced, Stores};
 
 /// A store of users, trash, sessions and image removals in memory. Clones are the same store.
 #[derive(Clone, Default)]
@@ -27,10 +29,14 @@ pub struct MemoryStore {
 struct State {
     /// Live and trashed users, in id order.
     accounts: BTreeMap<UserId, Account>,
+    /// Until when those are spared who came into the trash from elsewhere.
+    spared: BTreeMap<UserId, Timestamp>,
     removals: BTreeMap<ImageRef, Removal>,
     log_ins: BTreeMap<UserId, LogIns>,
     dearest_hash: u32,
     has_had_admin: bool,
+    /// Whose changes in the trash fail, as of a store that is broken.
+    broken: BTreeSet<UserId>,
 }
 
 /// A duty to remove an image.
@@ -62,6 +68,29 @@ impl MemoryStore {
             removals: Arc::new(self.clone()),
             archive: Arc::new(self.clone()),
         }
+    }
+
+    /// The store, and the same as a source.
+    #[must_use]
+    pub fn sourced(&self) -> Sourced {
+        let store = self.clone();
+        let open = move || -> BoxFuture<'static, Option<Arc<dyn AccountSource>>> {
+            let store = store.clone();
+            let is_empty = store.lock().accounts.is_empty();
+            Box::pin(async move { (!is_empty).then(|| Arc::new(store) as Arc<dyn AccountSource>) })
+        };
+        Sourced { stores: self.stores(), open: Arc::new(open) }
+    }
+
+    /// The store, and what breaks it for one user.
+    #[must_use]
+    pub fn failing(&self) -> Failing {
+        let store = self.clone();
+        let refuse = move |user| -> BoxFuture<'static, ()> {
+            store.lock().broken.insert(user);
+            Box::pin(std::future::ready(()))
+        };
+        Failing { stores: self.stores(), refuse: Arc::new(refuse) }
     }
 
     /// A panicking test leaves the state as whole as any other: every method checks first and then changes.

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Page, TrashEntry, User};
-use roster_domain::ports::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable};
+use roster_domain::ports::{
+    Expired, Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed, Unavailable,
+};
 use roster_domain::values::{OwnImage, PageRequest, ProfileImage, Reason, Timestamp, TrashEntryId, UserId};
 
 use super::users::page_of;
@@ -43,11 +45,17 @@ impl Trash for MemoryStore {
         let mut state = self.lock();
         let account = state.accounts.get_mut(&user).ok_or(RestoreError::NotFound)?;
         account.trash.take().ok_or(RestoreError::NotInTrash)?;
-        Ok(account.user.clone())
+        let restored = account.user.clone();
+        state.spared.remove(&user);
+        Ok(restored)
     }
 
     async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError> {
         self.lock().purge(user, change)
+    }
+
+    async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
+        Ok(self.lock().expired(cutoff, now))
     }
 
     async fn purge_expired(
@@ -59,15 +67,19 @@ impl Trash for MemoryStore {
         let mut state = self.lock();
         let mut expired: Vec<(Timestamp, UserId)> = state
             .entries()
-            .filter(|entry| entry.deleted_at < cutoff)
+            .filter(|entry| entry.deleted_at < cutoff && state.spared(entry, change.at).is_none())
             .map(|entry| (entry.deleted_at, entry.user_id))
             .collect();
         expired.sort_unstable();
         expired.truncate(limit);
         let mut purged = Vec::new();
         for (_, user) in expired {
-            if state.purge(user, change).is_ok() {
-                purged.push(user);
+            match state.purge(user, change) {
+                Ok(()) => purged.push(user),
+                Err(PurgeError::NotInTrash) => {}
+                Err(PurgeError::Unavailable(unavailable)) => {
+                    return Err(Interrupted { done: purged, in_doubt: Vec::new(), unavailable });
+                }
             }
         }
         Ok(purged)
@@ -79,7 +91,31 @@ impl State {
         self.accounts.values().filter_map(|account| account.trash.as_ref())
     }
 
+    /// Until when an entry is spared, where it is at that time.
+    fn spared(&self, entry: &TrashEntry, now: Timestamp) -> Option<Timestamp> {
+        self.spared.get(&entry.user_id).copied().filter(|until| *until > now)
+    }
+
+    pub(super) fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Expired {
+        let mut expired = Expired::default();
+        for entry in self.entries().filter(|entry| entry.deleted_at < cutoff) {
+            match self.spared(entry, now) {
+                None => expired.due += 1,
+                Some(until) => {
+                    expired.spared += 1;
+                    expired.spared_until = Some(expired.spared_until.map_or(until, |first| first.min(until)));
+                }
+            }
+        }
+        expired
+    }
+
+    fn check(&self, user: UserId) -> Result<(), Unavailable> {
+        if self.broken.contains(&user) { Err(Unavailable::new("memory", "it is broken")) } else { Ok(()) }
+    }
+
     fn put(&mut self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
+        self.check(user)?;
         let account = self.accounts.get_mut(&user).ok_or(TrashError::NotFound)?;
         if account.trash.is_some() {
             return Err(TrashError::AlreadyThere);
@@ -98,9 +134,11 @@ impl State {
     }
 
     fn purge(&mut self, user: UserId, change: &Change) -> Result<(), PurgeError> {
+        self.check(user)?;
         if self.accounts.get(&user).is_none_or(|account| account.trash.is_none()) {
             return Err(PurgeError::NotInTrash);
         }
+        self.spared.remove(&user);
         let account = self.accounts.remove(&user);
         if let Some(ProfileImage::Stored(OwnImage { image, .. })) =
             account.and_then(|account| account.user.profile_image)

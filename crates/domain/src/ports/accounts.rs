@@ -1,8 +1,37 @@
 use async_trait::async_trait;
 
-use super::Unavailable;
+use super::{Expired, PendingRemoval, Unavailable};
 use crate::entities::Account;
-use crate::values::UserId;
+use crate::values::{Timestamp, UserId};
+
+/// All that a store holds, to be read alone: what accounts are moved from.
+///
+/// - Nothing in the store MUST be changed, whoever uses it.
+/// - What another program wrote MUST be read as the store would take it over, each time in the same way.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait AccountSource: Send + Sync {
+    /// How many accounts there are, live and in the trash.
+    async fn count(&self) -> Result<u64, Unavailable>;
+
+    /// As [`AccountArchive::read`].
+    async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable>;
+
+    /// At most `limit` images that are to be removed, now or later, from the one behind `after` on, in an order that stays.
+    ///
+    /// - One that was returned MUST be as free to become a user's image as before.
+    async fn removals(
+        &self,
+        after: Option<PendingRemoval>,
+        limit: usize,
+    ) -> Result<Vec<PendingRemoval>, Unavailable>;
+
+    /// As [`Users::has_had_admin`](super::Users::has_had_admin).
+    async fn has_had_admin(&self) -> Result<bool, Unavailable>;
+
+    /// As [`Trash::expired`](super::Trash::expired). Those who would only be taken over at `now` are spared from then on.
+    async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable>;
+}
 
 /// All accounts, live and in the trash, as they are: for moving them from one store to another.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -11,12 +40,14 @@ pub trait AccountArchive: Send + Sync {
     /// At most `limit` accounts in id order, from the first whose id is larger than `after`; from the very first without.
     async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable>;
 
-    /// Writes accounts as they are; one whose id is there already is replaced, so that a batch may be repeated.
+    /// Writes accounts as they are at `now`; one whose id is there already is replaced, so that a batch may be repeated.
     ///
+    /// - Who comes into the trash by it has arrived there at `now`, whatever its entry says: see
+    ///   [`ARRIVAL_GRACE`](super::ARRIVAL_GRACE).
     /// - MUST take any account that [`read`](Self::read) can return, whatever its names are.
     /// - MUST refuse an account whose email or username another account has, and name it.
     /// - The batch MUST be written whole or, each account for itself, not at all.
-    async fn write(&self, accounts: &[Account]) -> Result<(), ImportError>;
+    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError>;
 }
 
 /// Why accounts were not written.

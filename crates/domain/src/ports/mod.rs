@@ -18,7 +18,7 @@ mod tokens;
 mod trash;
 mod users;
 
-pub use accounts::{AccountArchive, ImportError};
+pub use accounts::{AccountArchive, AccountSource, ImportError};
 pub use hasher::{Asker, HashError, PasswordHasher, StillWanted, Verdict};
 pub use images::{
     ImageChunks, ImageProcessor, ImageRemovals, ImageStore, PendingRemoval, ProcessError, ProcessedImage,
@@ -27,7 +27,7 @@ pub use images::{
 pub use spool::{NoRoom, Spool, SpoolBudget, SpoolLimits, SpoolShare};
 pub use system::{Clock, Ids};
 pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
-pub use trash::{Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed};
+pub use trash::{ARRIVAL_GRACE, Expired, Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed};
 pub use users::{
     Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, OpenSession, Rehash,
     RemoveImageError, SessionState, SetImageError, UserQuery, Users,
@@ -35,7 +35,7 @@ pub use users::{
 
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
-    accounts::MockAccountArchive,
+    accounts::{MockAccountArchive, MockAccountSource},
     hasher::MockPasswordHasher,
     images::{MockImageProcessor, MockImageRemovals, MockImageStore},
     system::{MockClock, MockIds},

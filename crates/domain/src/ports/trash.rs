@@ -1,8 +1,15 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::Unavailable;
 use crate::entities::{Change, Page, TrashEntry, User};
 use crate::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
+
+/// How long who came into the trash from elsewhere is kept there at least, however old the entry is: taken over from the FastAPI
+/// service, or written by [`AccountArchive::write`](super::AccountArchive::write). Else a first start would purge what nobody
+/// has looked at.
+pub const ARRIVAL_GRACE: Duration = Duration::from_hours(24);
 
 /// The trash: users who can come back.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -41,9 +48,14 @@ pub trait Trash: Send + Sync {
     ///   once.
     async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError>;
 
+    /// How many users have an entry from before `cutoff`, and which of them [`purge_expired`](Self::purge_expired) would purge at
+    /// `now`.
+    async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable>;
+
     /// Purges, as [`purge`](Self::purge) does, at most `limit` users whose entry is from before `cutoff`, oldest first, and
     /// returns their ids.
     ///
+    /// - MUST spare who has arrived in the trash less than [`ARRIVAL_GRACE`] before `change.at`.
     /// - Of several at once, each user MUST be returned by exactly one.
     /// - Where the store fails in the middle, MUST say of each user what became of it: [`Interrupted`].
     async fn purge_expired(
@@ -52,6 +64,17 @@ pub trait Trash: Send + Sync {
         limit: usize,
         change: &Change,
     ) -> Result<Vec<UserId>, Interrupted>;
+}
+
+/// How many in the trash are past the retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expired {
+    /// Those who may be purged now.
+    pub due: u64,
+    /// Those who are spared for a while, because they arrived a short time ago: see [`ARRIVAL_GRACE`].
+    pub spared: u64,
+    /// When the first of these may be purged.
+    pub spared_until: Option<Timestamp>,
 }
 
 /// A batch that the store's failure ended early. It says of each user what became of it: who is in neither list was not

@@ -19,7 +19,13 @@ impl Roster {
         self.ports.trash.put(id, &trashed, &change).await.map_err(|error| match error {
             TrashError::NotFound => Error::UserNotFound,
             TrashError::AlreadyThere => Error::AlreadyInTrash,
-            TrashError::Unavailable(error) => Error::Unavailable(error),
+            TrashError::Unavailable(error) => {
+                tracing::warn!(
+                    event = "user perhaps deleted", user = %id, by = %caller.id, reason = trashed.reason.as_str(), %request,
+                    "the store did not say whether it was"
+                );
+                Error::Unavailable(error)
+            }
         })?;
         tracing::info!(
             event = "user deleted",

@@ -6,7 +6,7 @@ use futures_util::future::{Either, select};
 
 use super::Roster;
 use crate::entities::Request;
-use crate::ports::{ImageStore, Interrupted, PendingRemoval};
+use crate::ports::{Expired, ImageStore, Interrupted, PendingRemoval};
 use crate::values::{StoreName, UserId};
 use crate::{Chain, Error};
 
@@ -41,6 +41,12 @@ impl RemovalProgress {
 }
 
 impl Roster {
+    /// How many have been in the trash for longer than the retention, and when they are purged: to be told before they are.
+    pub async fn expired_trash(&self) -> Result<Expired, Error> {
+        let now = self.ports.clock.now();
+        Ok(self.ports.trash.expired(now.minus(self.rules.trash_retention), now).await?)
+    }
+
     /// Purges one batch of the users who have been in the trash for longer than the retention, and returns how many. Where
     /// it is not 0 there may be more.
     pub async fn purge_expired_trash(&self, request: Request) -> Result<usize, Error> {
@@ -229,6 +235,19 @@ mod tests {
             .times(1)
             .returning(|_, _, _| Ok(vec![ANN, BEN]));
         assert_eq!(world.roster().purge_expired_trash(REQUEST).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_older_than_the_retention_is_counted_as_it_is_purged() {
+        let mut world = World::new();
+        let expired = Expired { due: 2, spared: 1, spared_until: Some(NOW.plus(Duration::from_hours(1))) };
+        world
+            .trash
+            .expect_expired()
+            .withf(|cutoff, now| *cutoff == NOW.minus(Duration::from_hours(30 * 24)) && *now == NOW)
+            .times(1)
+            .returning(move |_, _| Ok(expired));
+        assert_eq!(world.roster().expired_trash().await.unwrap(), expired);
     }
 
     #[tokio::test]

@@ -11,7 +11,13 @@ impl Roster {
         let change = self.change(Some(caller.id), request);
         self.ports.trash.purge(id, &change).await.map_err(|error| match error {
             PurgeError::NotInTrash => Error::NotInTrash,
-            PurgeError::Unavailable(error) => Error::Unavailable(error),
+            PurgeError::Unavailable(error) => {
+                tracing::warn!(
+                    event = "user perhaps purged", user = %id, by = %caller.id, %request,
+                    "the store did not say whether it was"
+                );
+                Error::Unavailable(error)
+            }
         })?;
         tracing::info!(
             event = "user purged",

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, ImportError};
-use roster_domain::values::UserId;
+use roster_domain::ports::{AccountArchive, AccountSource, ImportError};
+use roster_domain::values::{Timestamp, UserId};
 use tokio::try_join;
 
 use super::images::{Compared, ImageMove, compare_images, copy_images, expected};
@@ -27,12 +27,12 @@ pub(super) struct Equal {
 
 /// Looks through the target, and refuses it where somebody in it is not in the source.
 pub(super) async fn refuse_others(
-    source: &dyn AccountArchive,
+    source: &dyn AccountSource,
     target: &dyn AccountArchive,
 ) -> Result<(), Failure> {
     let (mut after, mut ours, mut read_to) = (None, Vec::new().into_iter().peekable(), None);
     loop {
-        let batch = read(target, after).await?;
+        let batch = target.read(after, BATCH).await.map_err(stopped)?;
         let Some(last) = batch.last() else { return Ok(()) };
         after = Some(last.user.id);
         for theirs in batch.iter().map(|account| account.user.id) {
@@ -63,14 +63,15 @@ fn other(id: UserId) -> Failure {
 
 /// Writes what is not in the target as it is in the source.
 pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure> {
-    let source = opened.source.archive.as_ref();
+    let source = opened.source.accounts.as_ref();
+    let now = opened.clock.now();
     let mut progress = Progress::start("copied", total);
     let (mut copied, mut is_behind_all) = (Copied { written: 0, there: 0 }, false);
     let (mut after, mut batch) = (None, read(source, None).await?);
     while let Some(last) = batch.last().map(|account| account.user.id) {
         // The next are read while these are written.
         let (written, next) =
-            try_join!(copy_batch(opened, &batch, after, &mut is_behind_all), read(source, Some(last)))?;
+            try_join!(copy_batch(opened, &batch, after, &mut is_behind_all, now), read(source, Some(last)))?;
         copied.written += written as u64;
         copied.there += (batch.len() - written) as u64;
         progress.advance(batch.len() as u64)?;
@@ -80,12 +81,14 @@ pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure>
     Ok(copied)
 }
 
-/// Writes those of a batch, which begins behind `after`, that are not there as they should be, and answers how many.
+/// Writes those of a batch, which begins behind `after`, that are not there as they should be, and answers how many. Who is in the
+/// trash is written whatever is there, so that it has arrived at `now`: a service that starts on a copy must not purge at once.
 async fn copy_batch(
     opened: &Opened,
     batch: &[Account],
     after: Option<UserId>,
     is_behind_all: &mut bool,
+    now: Timestamp,
 ) -> Result<usize, Failure> {
     let Opened { target, images, .. } = opened;
     let there = if *is_behind_all {
@@ -99,15 +102,19 @@ async fn copy_batch(
         copy_images(images, batch).await?;
     }
     let moved = batch.iter().map(|account| expected(account, images.as_ref()));
-    let missing: Vec<Account> = moved.filter(|moved| there.get(&moved.user.id) != Some(moved)).collect();
-    if !missing.is_empty() {
-        target.archive.write(&missing).await.map_err(unwritten)?;
+    let (missing, there): (Vec<Account>, Vec<Account>) =
+        moved.partition(|moved| there.get(&moved.user.id) != Some(moved));
+    let written = missing.len();
+    let in_trash = there.into_iter().filter(|account| account.trash.is_some());
+    let to_write: Vec<Account> = missing.into_iter().chain(in_trash).collect();
+    if !to_write.is_empty() {
+        target.archive.write(&to_write, now).await.map_err(unwritten)?;
     }
-    Ok(missing.len())
+    Ok(written)
 }
 
-async fn read(archive: &dyn AccountArchive, after: Option<UserId>) -> Result<Vec<Account>, Failure> {
-    archive.read(after, BATCH).await.map_err(stopped)
+async fn read(source: &dyn AccountSource, after: Option<UserId>) -> Result<Vec<Account>, Failure> {
+    source.read(after, BATCH).await.map_err(stopped)
 }
 
 fn unwritten(error: ImportError) -> Failure {
@@ -130,8 +137,8 @@ pub(super) async fn compare(opened: &Opened, total: u64) -> Result<Equal, Failur
     let mut progress = Progress::start("compared", total);
     let (mut equal, mut after) = (Equal::default(), None);
     loop {
-        let (ours, theirs) =
-            try_join!(read(source.archive.as_ref(), after), read(target.archive.as_ref(), after))?;
+        let theirs = async { target.archive.read(after, BATCH).await.map_err(stopped) };
+        let (ours, theirs) = try_join!(read(source.accounts.as_ref(), after), theirs)?;
         if let Some(difference) = first_difference(&ours, &theirs, images.as_ref()) {
             return Err(Failure::Migration(difference.to_string()));
         }

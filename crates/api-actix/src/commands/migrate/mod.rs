@@ -1,6 +1,6 @@
 //! Moving accounts, and images, from one store to another.
 //!
-//! Before anything is written, the target is looked through: whoever is in it has to be in the source. Then batch by batch,
+//! The source is only read. Before anything is written, the target is looked through: whoever is in it has to be in the source. Then batch by batch,
 //! in the order of ids, what is not there yet is written, an account's image before the account. In the end both are read
 //! again and compared. So a run that was cut off, however it was, is run again, and goes on where it was.
 
@@ -27,11 +27,12 @@ const BATCH: usize = 500;
 /// What is told behind the arguments.
 pub(super) const HELP: &str = "\
 Stop the service on the source first, and do not start it on the target before this has ended
-with exit code 0: what changes meanwhile is not moved. The source stays as it is. A run that was
-cut off is run again; what is there is not written twice.
+with exit code 0: what changes meanwhile is not moved. The source is only read, and stays as it
+is, byte for byte. A run that was cut off is run again, and goes on where it was.
 
-A target that holds users who are not in the source is refused before anything is written. In
-the end every account is read again from both, and every image that was moved, and compared.
+The target is looked at first: one that holds users who are not in the source is refused before
+anything is written. In the end every account is read again from both, and every image that was
+moved, and compared. Who is in the trash is purged a day after the copy at the earliest.
 
 On a MongoDB the path of the URL names the database, and DB_NAME where it has none. Buckets are
 reached with the settings of S3 (AWS_ENDPOINT_URL_S3, AWS_REGION, keys). Without --images-from
@@ -63,8 +64,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 async fn migrate(opened: &Opened) -> Result<(), Failure> {
     let Opened { source, target, images, .. } = opened;
-    let total = opened.total().await?;
-    refuse_others(source.archive.as_ref(), target.archive.as_ref()).await?;
+    let total = source.accounts.count().await.map_err(stopped)?;
+    refuse_others(source.accounts.as_ref(), target.archive.as_ref()).await?;
     let Copied { written, there } = copy(opened, total).await?;
     let removals = carry_over(opened).await?;
     let compared = compare(opened, total).await?;
@@ -83,7 +84,7 @@ async fn migrate(opened: &Opened) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    if source.users.has_had_admin().await.map_err(stopped)?
+    if source.accounts.has_had_admin().await.map_err(stopped)?
         && !target.users.has_had_admin().await.map_err(stopped)?
     {
         say(

@@ -2,51 +2,41 @@ use std::error::Error;
 use std::sync::Arc;
 
 use roster_domain::Chain;
-use roster_domain::ports::{Clock, Ids, UserQuery};
-use roster_domain::values::{PageNumber, PageRequest, PerPage};
+use roster_domain::ports::{Clock, Ids};
 
 use super::images::ImageMove;
-use super::stopped;
 use crate::Failure;
 use crate::composition::{
-    CompositionError, Found, Store, Wait, are_one, examine_database, open_database, open_images,
+    CompositionError, Found, Source, Store, Wait, examine_database, open_database, open_images,
 };
 use crate::system::{RandomIds, SystemClock};
 use roster_settings::{Database, Images, MigrationSettings, Place};
 
-/// Both stores, and the places of images where they are moved.
+/// The source, which is only read, the target, and the places of images where they are moved.
 pub(super) struct Opened {
-    pub(super) source: Store,
+    pub(super) source: Source,
     pub(super) target: Store,
     pub(super) images: Option<ImageMove>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
 }
 
-impl Opened {
-    /// How many accounts the source has.
-    pub(super) async fn total(&self) -> Result<u64, Failure> {
-        let (Some(first), Some(one)) = (PageNumber::new(1), PerPage::<1>::new(1)) else { return Ok(0) };
-        let page = PageRequest::new(first, one);
-        let live = self.source.users.list(&UserQuery { search: None, page }).await.map_err(stopped)?.total;
-        Ok(live + self.source.trash.list(page).await.map_err(stopped)?.total)
-    }
-}
-
-/// Opens what the settings name. Nothing is made where the source should be, nor in it where it is not what was meant.
+/// Opens what the settings name: the target is looked at first, then the source, and nothing is made before both will do.
 pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
     is_there(settings)?;
-    refuse_nobody(&settings.from, &clock, &ids).await?;
-    let open = async |place: &Place| {
-        let opened = open_database(&place.database, &place.name, &clock, &ids).await;
-        opened.map_err(|error| unopened(place.argument, &error))
+    let MigrationSettings { from, to, .. } = settings;
+    refuse_strangers(to, &clock, &ids).await?;
+    let source = Source::open(&from.database, &from.name, &clock, &ids).await;
+    let Some(source) = source.map_err(|error| unopened(from.argument, &error))? else {
+        return Err(Failure::Migration(format!(
+            "{} holds no users: is it the right database? Nothing was changed",
+            from.argument
+        )));
     };
-    let source = open(&settings.from).await?;
-    refuse_strangers(&settings.to, &clock, &ids).await?;
-    let target = open(&settings.to).await?;
-    if are_one(&source, &target).await.map_err(stopped)? {
+    let is_one = source.is(&to.database, &to.name).await;
+    if is_one.map_err(|error| unopened(to.argument, &error))? {
         return Err(Failure::Settings(settings.same()));
     }
     let images = match &settings.images {
@@ -56,18 +46,9 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
             to: open_images(to).await.map_err(|error| unopened("--images-to", &error))?,
         }),
     };
+    let target = open_database(&to.database, &to.name, &clock, &ids).await;
+    let target = target.map_err(|error| unopened(to.argument, &error))?;
     Ok(Opened { source, target, images, clock, ids })
-}
-
-/// Refuses a source with nobody in it: opening it would make what is not there.
-async fn refuse_nobody(source: &Place, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Result<(), Failure> {
-    let Place { argument, .. } = source;
-    match examine(source, clock, ids).await? {
-        Found::Users | Found::Unadopted => Ok(()),
-        Found::Nobody => Err(Failure::Migration(format!(
-            "{argument} holds no users: is it the right database? Nothing was changed"
-        ))),
-    }
 }
 
 /// Refuses a target whose users opening it would take over: they are another program's.

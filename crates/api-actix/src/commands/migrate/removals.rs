@@ -31,25 +31,21 @@ async fn carry(opened: &Opened) -> Result<u64, Unavailable> {
             forget(target.removals.as_ref(), &store, later).await?;
         }
     }
-    let mut carried = 0;
-    for store in source.removals.stores().await? {
-        if images.as_ref().is_some_and(|images| images.from.name() == store) {
-            continue;
-        }
-        let mut after = None;
-        loop {
-            let due = source.removals.due(&store, later, after, BATCH).await?;
-            stream::iter(due.iter().map(Ok))
-                .try_for_each_concurrent(AT_ONCE, |removal| {
-                    target.removals.reserve(removal.owner, &removal.image, removal.due, &change)
-                })
-                .await?;
-            carried += due.len() as u64;
-            let Some(last) = due.last() else { break };
-            after = Some(last.clone());
-        }
+    let (mut carried, mut after) = (0, None);
+    loop {
+        let removals = source.accounts.removals(after, BATCH).await?;
+        let to_carry = removals
+            .iter()
+            .filter(|removal| images.as_ref().is_none_or(|images| images.from.name() != removal.image.store));
+        carried += to_carry.clone().count() as u64;
+        stream::iter(to_carry.map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |removal| {
+                target.removals.reserve(removal.owner, &removal.image, removal.due, &change)
+            })
+            .await?;
+        let Some(last) = removals.last() else { return Ok(carried) };
+        after = Some(last.clone());
     }
-    Ok(carried)
 }
 
 /// Forgets all removals from that store.

@@ -173,7 +173,7 @@ impl TestApp {
             account.user.profile_image = Some(original_image(image).into());
         }
         assert_eq!(accounts.len(), 1, "{} is there", user.id);
-        archive.write(&accounts).await.expect("an account is written");
+        archive.write(&accounts, START).await.expect("an account is written");
     }
 
     pub(crate) fn log(&self) -> watch::Ref<'_, Log> {
