@@ -245,7 +245,11 @@ fn mark(connection: &Connection) {
         .and_then(|mut statement| statement.query_row([], |_| Ok(())));
     if let Err(error) = read {
         // Nothing is lost by that: the first reader marks it.
-        tracing::debug!(event = "SQLite log not marked", error = %Chain(&error), "the write-ahead log could not be marked");
+        tracing::debug!(
+            event = "SQLite log not marked",
+            error = %Chain(&error),
+            "the write-ahead log could not be marked"
+        );
     }
 }
 
@@ -258,7 +262,11 @@ fn roll_back(connection: &Connection) {
     if !connection.is_autocommit()
         && let Err(error) = execute(connection, "ROLLBACK")
     {
-        tracing::error!(event = "SQLite rollback failed", error = %Chain(&error), "a transaction could not be rolled back");
+        tracing::error!(
+            event = "SQLite rollback failed",
+            error = %Chain(&error),
+            "a transaction could not be rolled back"
+        );
     }
 }
 

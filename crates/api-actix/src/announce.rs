@@ -10,7 +10,13 @@ pub(crate) fn announce(settings: &Settings, secret_key_file: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
     let images = &settings.images;
     let database = settings.database_place();
-    tracing::info!(event = "starting", version, %database, %images, "users in {database}, images in {images}");
+    tracing::info!(
+        event = "starting",
+        version,
+        %database,
+        %images,
+        "users in {database}, images in {images}"
+    );
     if let Some(s3) = settings.images.s3() {
         uploads_to_s3(s3);
         if settings.public_images {

@@ -146,9 +146,20 @@ where
             Err(error) => {
                 failed.increment(1);
                 if failures == 0 {
-                    tracing::warn!(event = "job failed", job, error = %Chain(&error), "the job failed; it is tried again");
+                    tracing::warn!(
+                        event = "job failed",
+                        job,
+                        error = %Chain(&error),
+                        "the job failed; it is tried again"
+                    );
                 } else {
-                    tracing::debug!(event = "job failed again", job, failures, error = %Chain(&error), "the job failed again");
+                    tracing::debug!(
+                        event = "job failed again",
+                        job,
+                        failures,
+                        error = %Chain(&error),
+                        "the job failed again"
+                    );
                 }
                 failures = failures.saturating_add(1);
             }

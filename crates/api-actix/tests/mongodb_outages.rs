@@ -249,3 +249,59 @@ async fn a_bulk_deletion_that_fails_half_way_is_told_user_by_user() {
     harness::eventually("each of them is told", all_told).await;
     assert_eq!(told(&app, "user perhaps deleted")[0]["user"], ids[20].as_str());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_deletion_that_fails_is_told() {
+    let (set, app, ann) = start().await;
+    let root = app.admin().await;
+    let stuck = ObjectId::parse_str(&ann.id).unwrap();
+    let validator = doc! { "_id": { "$ne": stuck } };
+    let database = mongodb::Client::with_uri_str(set.url()).await.unwrap().database("outages");
+    database.run_command(doc! { "collMod": "users", "validator": validator }).await.unwrap();
+    app.delete(&ann.delete_path()).by(&root).await.has(503);
+    let is_told = |event: &str| {
+        let lines = told(&app, event);
+        let of_ann = |line: &&Value| line["user"] == ann.id.as_str() && line["by"] == root.id.as_str();
+        lines.iter().filter(of_ann).count() == 1
+    };
+    harness::eventually("it is told", || is_told("user perhaps deleted")).await;
+    assert!(!is_told("user deleted"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_roster_that_comes_meanwhile_ends_all_writing_and_reads_go_on() {
+    let (set, app, ann) = start().await;
+    let database = mongodb::Client::with_uri_str(set.url()).await.unwrap().database("outages");
+    let meta = database.collection::<Document>("roster_meta");
+    let bring_to = async |version: i32| {
+        let set = doc! { "$set": { "version": version } };
+        assert_eq!(meta.update_one(doc! { "_id": "format" }, set).await.unwrap().matched_count, 1);
+    };
+    app.get("/health/ready").await.has(200);
+    bring_to(77).await;
+    let ready = async |status: u16| {
+        while app.get("/health/ready").await.status != status {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, ready(503)).await.unwrap();
+    let state = async || {
+        let users = database.collection::<Document>("users").find(doc! {}).await.unwrap();
+        let users: Vec<Document> = users.try_collect().await.unwrap();
+        let meta: Vec<Document> = meta.find(doc! {}).await.unwrap().try_collect().await.unwrap();
+        (users, meta)
+    };
+    let before = state().await;
+    let log_in = json!({ "email": ann.email, "password": ann.password });
+    app.post("/api/v1/auth/login").json(&log_in).await.has(503);
+    assert_eq!((read(&app, &ann).await, write(&app, &ann, "anna").await), (200, 503));
+    assert!(state().await == before);
+    let lines = told(&app, "newer format");
+    assert!(lines.len() == 1 && lines[0]["level"] == "ERROR" && lines[0]["version"] == 77, "{lines:#?}");
+    was_told_once(&app);
+
+    // From a backup of before.
+    bring_to(2).await;
+    timeout(PATIENCE, ready(200)).await.unwrap();
+    assert_eq!(write(&app, &ann, "anna").await, 200);
+}

@@ -272,12 +272,18 @@ impl Settings {
         let environment = Environment::new(lookup, file).map_err(|error| vec![error])?;
         let mut wrong = Vec::<SettingsError>::new();
         loop {
+            let is_wrong = |name: &str| wrong.iter().any(|error| error.place() == name);
             let read = Self::read(|name| {
-                if wrong.iter().any(|error| error.place() == name) {
-                    let stand_in = STAND_INS.iter().find(|(variable, _)| *variable == name);
-                    return stand_in.map(|(_, value)| (*value).into());
+                let stand_in = STAND_INS.iter().find(|(variable, _)| *variable == name);
+                let stand_in = stand_in.map(|(_, value)| (*value).into());
+                if is_wrong(name) {
+                    stand_in
+                } else if is_wrong("S3_BUCKET") && name.starts_with("AWS_") {
+                    // Nobody knows whether S3 was meant, and with which keys.
+                    environment.get(name).or(stand_in)
+                } else {
+                    environment.get(name)
                 }
-                environment.get(name)
             });
             match read {
                 Ok(settings) if wrong.is_empty() => {

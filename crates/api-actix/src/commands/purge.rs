@@ -7,7 +7,7 @@ use roster_domain::use_cases::RemovalProgress;
 
 use super::{say, waiting};
 use crate::Failure;
-use crate::composition::{Found, Wait, compose, examine_database};
+use crate::composition::{Found, Wait, compose, examine_database, refuse_lost};
 use crate::expiry;
 use crate::server::StartError;
 use crate::system::{RandomIds, SystemClock};
@@ -42,6 +42,7 @@ pub(super) fn run() -> Result<(), Failure> {
 
 /// A database that is not there is not made: there is nothing to purge in it.
 async fn refuse_empty(settings: &Settings) -> Result<(), Failure> {
+    refuse_lost(settings).map_err(StartError::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
     let (database, name) = (&settings.database, &settings.database_name);

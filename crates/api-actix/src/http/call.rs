@@ -158,7 +158,12 @@ impl Call {
         let (task, request) = (use_case(Arc::clone(&self.state.roster)), self.request);
         let task = async move {
             if let Err(error) = task.await {
-                tracing::debug!(event = "not noted", error = %Chain(&error), %request, "a failed log-in could not be noted");
+                tracing::debug!(
+                    event = "not noted",
+                    error = %Chain(&error),
+                    %request,
+                    "a failed log-in could not be noted"
+                );
             }
         };
         self.state.tasks.spawn_on(task, &self.state.runtime);

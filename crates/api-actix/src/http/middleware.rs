@@ -191,9 +191,29 @@ impl Done {
         let method = method.map(tracing::field::display);
         let status = status.as_u16();
         if is_quiet {
-            tracing::debug!(event = "answered", method, route, status, duration_ms, user, %client, %request, "answered");
+            tracing::debug!(
+                event = "answered",
+                method,
+                route,
+                status,
+                duration_ms,
+                user,
+                %client,
+                %request,
+                "answered"
+            );
         } else {
-            tracing::info!(event = "answered", method, route, status, duration_ms, user, %client, %request, "answered");
+            tracing::info!(
+                event = "answered",
+                method,
+                route,
+                status,
+                duration_ms,
+                user,
+                %client,
+                %request,
+                "answered"
+            );
         }
     }
 }
@@ -245,19 +265,49 @@ fn log_refusal(outages: &Outages, refusal: &Refusal, endpoint: &'static str, req
     match blame {
         _ if !is_news => tracing::debug!(event = "request failed", %error, %request, "a request failed"),
         Blame::Load => {
-            tracing::warn!(event = "overload begins", cause, %error, %request, "requests are refused: too much waits")
+            tracing::warn!(
+                event = "overload begins",
+                cause,
+                %error,
+                %request,
+                "requests are refused: too much waits"
+            );
         }
         Blame::Store => {
-            tracing::error!(event = "outage begins", cause, %error, %request, "requests fail: a store is out of reach")
+            tracing::error!(
+                event = "outage begins",
+                cause,
+                %error,
+                %request,
+                "requests fail: a store is out of reach"
+            );
         }
         Blame::Settings => {
-            tracing::warn!(event = "requests are refused", cause, %error, %request, "requests are refused: the settings lack something")
+            tracing::warn!(
+                event = "requests are refused",
+                cause,
+                %error,
+                %request,
+                "requests are refused: the settings lack something"
+            );
         }
         Blame::Image => {
-            tracing::error!(event = "image missing", cause, %error, %request, "a user's image is not where it was stored")
+            tracing::error!(
+                event = "image missing",
+                cause,
+                %error,
+                %request,
+                "a user's image is not where it was stored"
+            );
         }
         Blame::Content => {
-            tracing::error!(event = "image damaged", cause, %error, %request, "what the store answers is not the image that was stored")
+            tracing::error!(
+                event = "image damaged",
+                cause,
+                %error,
+                %request,
+                "what the store answers is not the image that was stored"
+            );
         }
     }
 }

@@ -86,7 +86,11 @@ impl Metrics {
         if address.ip().is_loopback() {
             tracing::info!(event = "metrics", %address, "metrics at http://{address}/metrics");
         } else {
-            tracing::warn!(event = "metrics", %address, "other machines can read metrics at http://{address}/metrics");
+            tracing::warn!(
+                event = "metrics",
+                %address,
+                "other machines can read metrics at http://{address}/metrics"
+            );
         }
         Ok(())
     }

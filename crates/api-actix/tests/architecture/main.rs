@@ -215,3 +215,47 @@ fn every_crate_stands_on_the_architecture_page() {
         assert!(text.contains(&name), "docs/architecture.md does not mention crates/{name}");
     }
 }
+
+/// The arguments of the macro call that begins there, behind its opening parenthesis.
+fn arguments(text: &str) -> &str {
+    let (mut depth, mut in_text, mut escaped) = (1, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if in_text => escaped = true,
+            '"' => in_text = !in_text,
+            '(' if !in_text => depth += 1,
+            ')' if !in_text => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+#[test]
+fn every_log_line_has_a_message() {
+    let mut lines = 0;
+    for file in rust_files(&root().join("crates")) {
+        if !file.components().any(|part| part.as_os_str() == "src") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for level in ["trace", "debug", "info", "warn", "error"] {
+            for (at, call) in text.match_indices(&format!("tracing::{level}!(")) {
+                let line = arguments(&text[at + call.len()..]).trim_end().trim_end_matches(',');
+                let message = line.strip_suffix('"').and_then(|line| line.rsplit_once('"'));
+                // What stands behind `=` is a field's.
+                let has_message = message.is_some_and(|(before, _)| {
+                    let before = before.trim_end();
+                    before.is_empty() || before.ends_with(',')
+                });
+                assert!(has_message, "{}: {line}", file.display());
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 50, "{lines}");
+}

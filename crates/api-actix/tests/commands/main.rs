@@ -14,4 +14,5 @@ mod migrate;
 mod program;
 mod purge;
 mod stores;
+mod upgrade;
 mod usage;

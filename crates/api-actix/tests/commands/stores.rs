@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use roster_adapter_fs::FolderImages;
-use roster_adapter_mongo::MongoStore;
+use roster_adapter_mongo::{MongoSource, MongoStore};
 use roster_adapter_sqlite::SqliteStore;
 use roster_domain::entities::{Account, TrashEntry};
 use roster_domain::ports::{AccountArchive, ImageStore as _};
@@ -35,6 +35,20 @@ pub(crate) async fn mongodb(database: &Database) -> MongoStore {
         }
     };
     timeout(PATIENCE, connected).await.expect("a server that answers")
+}
+
+/// The same as a source, which somebody is in.
+pub(crate) async fn mongodb_source(database: &Database) -> MongoSource {
+    let opened = async {
+        loop {
+            let (clock, ids) = (Arc::new(ManualClock::new(START)), Arc::new(CountingIds::new()));
+            match MongoSource::open(database.url(), database.name(), clock, ids).await {
+                Err(error) if error.is_worth_retrying() => {}
+                opened => break opened.unwrap().unwrap(),
+            }
+        }
+    };
+    timeout(PATIENCE, opened).await.expect("a server that answers")
 }
 
 /// So many accounts, of every kind. Those at multiples of ten have an image of ours, those behind them one of the FastAPI

@@ -185,3 +185,19 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.push(suffix);
     path.into()
 }
+
+#[tokio::test]
+async fn a_newer_roster_that_comes_meanwhile_ends_all_writing_and_reads_go_on() {
+    let app = Setup::new().on_sqlite().start().await;
+    let (root, ann) = (app.admin().await, app.sign_up("ann").await);
+    let newer = Connection::open(file(&app)).unwrap();
+    let known: u32 =
+        newer.query_row("SELECT user_version FROM pragma_user_version", [], |row| row.get(0)).unwrap();
+    newer.pragma_update(None, "user_version", known + 1).unwrap();
+    writes_are_refused(&app, &root, &ann).await;
+    reads_go_on(&app, &root).await;
+    app.get("/health/ready").await.has(503);
+    was_told_once(&app);
+    let error = "a newer Roster has brought the file to schema version";
+    assert!(app.log().lines.iter().any(|line| line.contains("outage begins") && line.contains(error)));
+}

@@ -177,7 +177,13 @@ impl Roster {
             Ok(pair)
         } else {
             // Deleted since the password was checked.
-            tracing::info!(event = "log-in failed", user = %claims.user_id, client, %request, "a log-in failed");
+            tracing::info!(
+                event = "log-in failed",
+                user = %claims.user_id,
+                client,
+                %request,
+                "a log-in failed"
+            );
             Err(Error::BadCredentials)
         }
     }

@@ -107,9 +107,21 @@ impl Roster {
         let TooMany { limit, retry_after, is_first } = too_many;
         let (limit, client) = (limit.as_str(), request.client.map(tracing::field::display));
         if is_first {
-            tracing::warn!(event = "rate limit reached", limit, client, %request, "refusing with 429: {limit}");
+            tracing::warn!(
+                event = "rate limit reached",
+                limit,
+                client,
+                %request,
+                "refusing with 429: {limit}"
+            );
         } else {
-            tracing::debug!(event = "rate limited", limit, client, %request, "a request was refused with 429");
+            tracing::debug!(
+                event = "rate limited",
+                limit,
+                client,
+                %request,
+                "a request was refused with 429"
+            );
         }
         Error::RateLimited { limit, retry_after }
     }

@@ -229,7 +229,11 @@ impl Roster {
                 if image.is_address() {
                     return Err(Flaw::Damage(Damage::NoImage).of_image(owner, store.name()));
                 }
-                tracing::debug!(event = "original image is neither JPEG nor PNG", user = %owner, "an image of the FastAPI service is neither JPEG nor PNG");
+                tracing::debug!(
+                    event = "original image is neither JPEG nor PNG",
+                    user = %owner,
+                    "an image of the FastAPI service is neither JPEG nor PNG"
+                );
                 return Err(Error::NoImage);
             };
             return Ok(Some(if known.include(None) {

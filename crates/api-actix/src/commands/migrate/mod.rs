@@ -86,7 +86,7 @@ async fn migrate(opened: &Opened) -> Result<(), Failure> {
         && !target.users.has_had_admin().await.map_err(stopped)?
     {
         say(
-            "no account is an admin, but there has been one: with ADMIN_SIGNUP=bootstrap anybody may become one",
+            "no account is an admin, but there has been one: with ADMIN_SIGNUP=bootstrap anyone may sign up as one",
         )?;
     }
     Ok(())

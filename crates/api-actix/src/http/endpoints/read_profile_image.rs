@@ -68,9 +68,21 @@ pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse,
         let (cause, is_first) = (error.store, state.outages.failed(error.store, endpoint));
         let error = Chain(error);
         if is_first {
-            tracing::error!(event = "image broke off", cause, %error, %request, "an image could not be read to its end");
+            tracing::error!(
+                event = "image broke off",
+                cause,
+                %error,
+                %request,
+                "an image could not be read to its end"
+            );
         } else {
-            tracing::debug!(event = "image broke off", cause, %error, %request, "an image could not be read to its end");
+            tracing::debug!(
+                event = "image broke off",
+                cause,
+                %error,
+                %request,
+                "an image could not be read to its end"
+            );
         }
     });
     let mut answer = about(HttpResponse::Ok(), content.version)?;
