@@ -5,38 +5,24 @@ use std::panic::AssertUnwindSafe;
 use actix_http::Response;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::http::header::HeaderMap;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::Error;
 use roster_domain::entities::Request;
-use roster_domain::values::{ClientAddress, RequestId, RequestName, UserId};
+use roster_domain::values::{ClientAddress, RequestId, UserId};
 use roster_http_server::Malformed;
 use tokio::time::Instant;
 
+use super::access::Done;
 use super::endpoint::{Endpoint, UNKNOWN};
 use super::error::{Blame, Refusal};
+use super::headers::{Area, name};
 use super::state::AppState;
 use crate::metrics::{self, Requests};
 use crate::outages::{Access, Outages};
 use crate::readiness::Found;
-
-/// The header that names a request: as its client sent it, else by its id.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-const DENY: HeaderValue = HeaderValue::from_static("DENY");
-const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
-const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// Swagger UI is served by ourselves, but draws with inline styles and images.
-const SWAGGER_UI: HeaderValue = HeaderValue::from_static(
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
-);
 
 /// What the log tells of a request besides its answer.
 pub(super) struct Noted {
@@ -113,109 +99,6 @@ pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -
     done.tell(None, answer.status(), id, None);
     Area::Other.set_headers(answer.headers_mut(), id);
     answer.into()
-}
-
-/// Which headers a response has beside those that all have.
-#[derive(Debug, Clone, Copy)]
-enum Area {
-    Api,
-    Docs,
-    Other,
-}
-
-impl Area {
-    fn of(path: &str) -> Self {
-        if path.starts_with("/api/") {
-            Self::Api
-        } else if path.starts_with("/docs/") {
-            Self::Docs
-        } else {
-            Self::Other
-        }
-    }
-
-    fn set_headers(self, headers: &mut HeaderMap, id: Request) {
-        headers.insert(REQUEST_ID, id_header(id));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        headers.insert(X_FRAME_OPTIONS, DENY);
-        headers.insert(REFERRER_POLICY, NO_REFERRER);
-        headers
-            .insert(CONTENT_SECURITY_POLICY, if matches!(self, Self::Docs) { SWAGGER_UI } else { NOTHING });
-        if matches!(self, Self::Api) && !headers.contains_key(CACHE_CONTROL) {
-            headers.insert(CACHE_CONTROL, NO_STORE);
-        }
-    }
-}
-
-/// How the client calls its request, where it says so once.
-fn name(headers: &HeaderMap) -> Option<RequestName> {
-    let mut names = headers.get_all(REQUEST_ID);
-    let name = names.next().filter(|_| names.next().is_none())?;
-    RequestName::parse(name.as_bytes())
-}
-
-fn id_header(id: Request) -> HeaderValue {
-    // Visible ASCII is always a header's value.
-    HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// A request whose answer is there: the access log tells of it, and it is counted where anybody wants to know.
-struct Done {
-    /// None where the request could not be read.
-    method: Option<Method>,
-    started: Instant,
-    counted: Option<metrics::InFlight>,
-    client: ClientAddress,
-}
-
-impl Done {
-    fn tell(
-        &self,
-        endpoint: Option<&'static str>,
-        status: StatusCode,
-        request: Request,
-        caller: Option<UserId>,
-    ) {
-        let Self { method, started, counted, client } = self;
-        let (took, route) = (started.elapsed(), endpoint.unwrap_or(UNKNOWN));
-        let method = method.as_ref();
-        if counted.is_some() {
-            metrics::answered(method, route, status, took);
-        }
-        let user = caller.map(tracing::field::display);
-        // To the microsecond, which is more than a clock can tell, and short.
-        let duration_ms = (took.as_secs_f64() * 1_000_000.0).round() / 1000.0;
-        // What changed nothing and went well is told at `debug`: at the rate of reads, the log would cost more than they do.
-        let is_read = method.is_some_and(|method| matches!(*method, Method::GET | Method::HEAD));
-        let is_quiet = is_read && (status.is_success() || status == StatusCode::NOT_MODIFIED);
-        let method = method.map(tracing::field::display);
-        let status = status.as_u16();
-        if is_quiet {
-            tracing::debug!(
-                event = "answered",
-                method,
-                route,
-                status,
-                duration_ms,
-                user,
-                %client,
-                %request,
-                "answered"
-            );
-        } else {
-            tracing::info!(
-                event = "answered",
-                method,
-                route,
-                status,
-                duration_ms,
-                user,
-                %client,
-                %request,
-                "answered"
-            );
-        }
-    }
 }
 
 /// Counts a request beyond a limit, where anybody wants to know.

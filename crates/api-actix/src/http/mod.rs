@@ -7,12 +7,13 @@
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document. `refusals` has the answers that they share there.
 //! - `upload` and `padding`: read files.
 //! - `call`: what every endpoint asks of its request; `fields` has what forms are made of.
-//! - `middleware`: what every response carries, and the access log. `preflight`: what browsers ask before they call from
-//!   elsewhere.
+//! - `middleware`: around every request, with the `headers` of every response and the `access` log. `preflight`: what browsers
+//!   ask before they call from elsewhere.
 //! - `state` and `limits`: what all requests share, and how much each may send.
 //! - `answers`, `page` and `error`: what the domain says, as clients are told it.
 //! - `endpoint`: a path, and what may be done there. `client`: which address a request comes from.
 
+mod access;
 mod answers;
 mod call;
 mod client;
@@ -22,6 +23,7 @@ mod endpoint;
 mod endpoints;
 mod error;
 mod fields;
+mod headers;
 mod limits;
 mod middleware;
 mod padding;
@@ -84,9 +86,9 @@ fn cors(origins: &[String]) -> Cors {
             // What tools that trace requests send with each.
             HeaderName::from_static("traceparent"),
             HeaderName::from_static("tracestate"),
-            middleware::REQUEST_ID,
+            headers::REQUEST_ID,
         ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER, middleware::REQUEST_ID])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, headers::REQUEST_ID])
         .max_age(3600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
