@@ -2,17 +2,19 @@
 //!
 //! # Turns
 //!
-//! Log-ins come before sign-ups. Among the jobs of one kind clients take turns, and among the jobs of one client accounts do.
-//! What one account has waiting is taken in the order of asking. So a client that asks once waits for one job of each other
-//! client, however many those have waiting.
+//! Log-ins come before sign-ups, but for one turn of four: else those who log in again and again would keep others from
+//! signing up for ever. Among the jobs of one kind clients take turns, and among the jobs of one client accounts do. What one
+//! account has waiting is taken in the order of asking. So a client that asks once waits for one job of each other client,
+//! however many those have waiting.
 //!
 //! # Places
 //!
 //! A job holds a place while it waits and while a thread has it. Where all places are taken, a newcomer takes one from the
-//! client that holds the most of that kind, as long as it holds fewer itself: so with four clients that ask for more than there
-//! is, none holds more than a quarter. A log-in takes the place of a sign-up. Otherwise the newcomer waits outside. So does the
-//! job that lost its place: the newest of its client. Whoever waits outside gets a place as one is free, the client with the
-//! fewest first. How long that may take is the caller's to decide: [`Place::outside_since`] and [`Place::moved`].
+//! client that holds the most, log-ins and sign-ups together, as long as it holds fewer itself. So each that wants places has as
+//! many as any other, and with four or more none holds more than a quarter. Of a client's own places, and where nobody holds
+//! more than one, a log-in takes that of a sign-up. Otherwise the newcomer waits outside. So does the job that lost its place:
+//! the newest of its client. Whoever waits outside gets a place as one is free, the client with the fewest first. How long that
+//! may take is the caller's to decide: [`Place::outside_since`] and [`Place::moved`].
 //!
 //! What waits outside is bounded by the connections that there may be, each of which has one request.
 //!
@@ -29,8 +31,11 @@ use roster_domain::values::Client;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What a password is hashed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many log-ins come before a sign-up that waits.
+const LOG_INS_BEFORE_A_SIGN_UP: u32 = 3;
+
+/// What a password is hashed for, what comes first first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     LogIn,
     SignUp,
@@ -63,8 +68,16 @@ struct State<J> {
     /// Ids are given in the order of asking.
     next_id: u64,
     waiting: HashMap<u64, Waiting<J>>,
-    log_ins: Line,
-    sign_ups: Line,
+    clients: HashMap<Option<Client>, Share>,
+    /// Clients with jobs of each kind that wait in a place.
+    log_ins: Turns<Option<Client>>,
+    sign_ups: Turns<Option<Client>>,
+    /// How many log-ins a sign-up that waits has seen go first.
+    passed_over: u32,
+    /// Clients with jobs that wait in a place, by how many places they hold.
+    holders: BTreeSet<(usize, Option<Client>)>,
+    /// Clients with jobs outside, by how many places they hold, and by the kind and the number of the first of those jobs.
+    outside: BTreeSet<(usize, Kind, u64, Option<Client>)>,
 }
 
 #[derive(Debug)]
@@ -76,23 +89,18 @@ struct Waiting<J> {
     moved: Arc<Notify>,
 }
 
-/// All that waits of one kind.
+/// All that one client has.
 #[derive(Debug, Default)]
-struct Line {
-    clients: HashMap<Option<Client>, ClientLine>,
-    /// Clients with jobs that wait in a place.
-    turns: Turns<Option<Client>>,
-    /// The same, by how many places they hold.
-    holders: BTreeSet<(usize, Option<Client>)>,
-    /// Clients with jobs outside, by how many places they hold and by the oldest of those jobs.
-    outside: BTreeSet<(usize, u64, Option<Client>)>,
-}
-
-/// All that waits of one kind and client.
-#[derive(Debug, Default)]
-struct ClientLine {
+struct Share {
     /// How many places it holds, of jobs that wait or that threads have.
     held: usize,
+    log_ins: Line,
+    sign_ups: Line,
+}
+
+/// All that waits of one client and kind.
+#[derive(Debug, Default)]
+struct Line {
     accounts: HashMap<u64, BTreeSet<u64>>,
     turns: Turns<u64>,
     /// Accounts by how many jobs they have waiting.
@@ -124,6 +132,11 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         self.order.insert(number, key);
     }
 
+    /// Who is last.
+    fn last(&self) -> Option<K> {
+        self.order.last_key_value().map(|(_, key)| *key)
+    }
+
     fn leave(&mut self, key: K) {
         if let Some(number) = self.numbers.remove(&key) {
             self.order.remove(&number);
@@ -138,7 +151,7 @@ impl<K: Copy + Eq + Hash> Turns<K> {
     }
 }
 
-impl ClientLine {
+impl Line {
     fn join(&mut self, account: u64, id: u64) {
         let jobs = self.accounts.entry(account).or_default();
         self.longest.remove(&(jobs.len(), account));
@@ -174,63 +187,93 @@ impl ClientLine {
         let (_, account) = self.longest.last()?;
         self.accounts.get(account)?.last().copied()
     }
+}
+
+impl Share {
+    fn line(&self, kind: Kind) -> &Line {
+        match kind {
+            Kind::LogIn => &self.log_ins,
+            Kind::SignUp => &self.sign_ups,
+        }
+    }
+
+    fn line_mut(&mut self, kind: Kind) -> &mut Line {
+        match kind {
+            Kind::LogIn => &mut self.log_ins,
+            Kind::SignUp => &mut self.sign_ups,
+        }
+    }
+
+    /// The kind and the number of the first job outside.
+    fn first_outside(&self) -> Option<(Kind, u64)> {
+        let first = |kind| self.line(kind).outside.first().map(|id| (kind, *id));
+        first(Kind::LogIn).or_else(|| first(Kind::SignUp))
+    }
+
+    /// The job that gives up its place first.
+    fn newest(&self) -> Option<u64> {
+        self.sign_ups.newest().or_else(|| self.log_ins.newest())
+    }
+
+    /// Whether a job of that kind waits in a place.
+    fn waits(&self, kind: Kind) -> bool {
+        !self.line(kind).accounts.is_empty()
+    }
 
     fn is_gone(&self) -> bool {
-        self.held == 0 && self.accounts.is_empty() && self.outside.is_empty()
+        let waits = [Kind::LogIn, Kind::SignUp].into_iter().any(|kind| self.waits(kind));
+        self.held == 0 && !waits && self.first_outside().is_none()
     }
 }
 
-impl Line {
+impl<J> State<J> {
     /// Changes what one client has, and keeps the indexes.
-    fn change<T>(&mut self, client: Option<Client>, change: impl FnOnce(&mut ClientLine) -> T) -> T {
-        let line = self.clients.entry(client).or_default();
-        self.holders.remove(&(line.held, client));
-        if let Some(first) = line.outside.first() {
-            self.outside.remove(&(line.held, *first, client));
+    fn change<T>(&mut self, client: Option<Client>, change: impl FnOnce(&mut Share) -> T) -> T {
+        let share = self.clients.entry(client).or_default();
+        self.holders.remove(&(share.held, client));
+        if let Some((kind, id)) = share.first_outside() {
+            self.outside.remove(&(share.held, kind, id, client));
         }
-        let changed = change(line);
-        if line.accounts.is_empty() {
-            self.turns.leave(client);
-        } else {
-            self.holders.insert((line.held, client));
-            self.turns.join(client);
+        let changed = change(share);
+        for (kind, turns) in [(Kind::LogIn, &mut self.log_ins), (Kind::SignUp, &mut self.sign_ups)] {
+            if share.waits(kind) {
+                turns.join(client);
+                self.holders.insert((share.held, client));
+            } else {
+                turns.leave(client);
+            }
         }
-        if let Some(first) = line.outside.first() {
-            self.outside.insert((line.held, *first, client));
+        if let Some((kind, id)) = share.first_outside() {
+            self.outside.insert((share.held, kind, id, client));
         }
-        if line.is_gone() {
+        if share.is_gone() {
             self.clients.remove(&client);
         }
         changed
     }
 
-    fn take(&mut self) -> Option<u64> {
-        let client = self.turns.take()?;
-        self.change(client, ClientLine::take)
-    }
-
-    /// The job of one that gives its place to a newcomer of that client and account, where somebody holds more than they do.
-    fn displaced_by(&self, client: Option<Client>, account: u64) -> Option<u64> {
+    /// The job that gives its place to a newcomer, where all places are taken.
+    fn displaced_by(&self, Turn { kind, client, account }: Turn) -> Option<u64> {
         let own = self.clients.get(&client);
         let held = own.map_or(0, |own| own.held);
-        let (most, holder) = self.holders.last()?;
-        if *holder != client && *most >= held + 2 {
+        if let Some((most, holder)) = self.holders.last()
+            && *holder != client
+            && *most >= held + 2
+        {
             return self.clients.get(holder)?.newest();
         }
-        // Among the client's own accounts it is the same.
-        let own = own?;
+        if kind == Kind::LogIn {
+            let whose = if held == 0 { self.sign_ups.last() } else { Some(client) };
+            let sign_up = whose.and_then(|whose| self.clients.get(&whose)?.sign_ups.newest());
+            if sign_up.is_some() {
+                return sign_up;
+            }
+        }
+        // Among the client's own accounts it is as among clients.
+        let own = own?.line(kind);
         let (most, _) = own.longest.last()?;
         let length = own.accounts.get(&account).map_or(0, BTreeSet::len);
         if *most >= length + 2 { own.newest() } else { None }
-    }
-}
-
-impl<J> State<J> {
-    fn line(&mut self, kind: Kind) -> &mut Line {
-        match kind {
-            Kind::LogIn => &mut self.log_ins,
-            Kind::SignUp => &mut self.sign_ups,
-        }
     }
 
     /// Gives a waiting job, which is nowhere yet, a place.
@@ -239,9 +282,9 @@ impl<J> State<J> {
         waiting.outside = None;
         let Turn { kind, client, account } = waiting.turn;
         self.held += 1;
-        self.line(kind).change(client, |line| {
-            line.held += 1;
-            line.join(account, id);
+        self.change(client, |share| {
+            share.held += 1;
+            share.line_mut(kind).join(account, id);
         });
     }
 
@@ -250,7 +293,7 @@ impl<J> State<J> {
         let Some(waiting) = self.waiting.get_mut(&id) else { return };
         waiting.outside = Some(now);
         let Turn { kind, client, .. } = waiting.turn;
-        self.line(kind).change(client, |line| line.outside.insert(id));
+        self.change(client, |share| share.line_mut(kind).outside.insert(id));
     }
 
     fn displace(&mut self, id: u64, now: Instant) {
@@ -258,9 +301,9 @@ impl<J> State<J> {
         let Turn { kind, client, account } = waiting.turn;
         waiting.moved.notify_one();
         self.held -= 1;
-        self.line(kind).change(client, |line| {
-            line.held -= 1;
-            line.remove(account, id);
+        self.change(client, |share| {
+            share.held -= 1;
+            share.line_mut(kind).remove(account, id);
         });
         self.put_outside(id, now);
     }
@@ -269,28 +312,40 @@ impl<J> State<J> {
     fn fill(&mut self) -> bool {
         let mut anybody = false;
         while self.held < self.places {
-            let next = [&self.log_ins, &self.sign_ups].into_iter().find_map(|line| line.outside.first());
-            let Some((_, id, _)) = next.copied() else { break };
+            let Some((_, kind, id, client)) = self.outside.first().copied() else { break };
             if let Some(waiting) = self.waiting.get(&id) {
-                let Turn { kind, client, .. } = waiting.turn;
                 waiting.moved.notify_one();
-                self.line(kind).change(client, |line| line.outside.remove(&id));
             }
+            self.change(client, |share| share.line_mut(kind).outside.remove(&id));
             self.place(id);
             anybody = true;
         }
         anybody
     }
 
+    /// The job whose turn it is.
     fn take(&mut self) -> Option<(Turn, J)> {
-        let id = self.log_ins.take().or_else(|| self.sign_ups.take())?;
+        let is_due = self.passed_over >= LOG_INS_BEFORE_A_SIGN_UP;
+        let order = if is_due { [Kind::SignUp, Kind::LogIn] } else { [Kind::LogIn, Kind::SignUp] };
+        let id = order.into_iter().find_map(|kind| self.take_one(kind))?;
         let Waiting { turn, job, .. } = self.waiting.remove(&id)?;
+        let sign_ups_wait = self.sign_ups.last().is_some();
+        self.passed_over = if turn.kind == Kind::LogIn && sign_ups_wait { self.passed_over + 1 } else { 0 };
         Some((turn, job))
+    }
+
+    fn take_one(&mut self, kind: Kind) -> Option<u64> {
+        let turns = match kind {
+            Kind::LogIn => &mut self.log_ins,
+            Kind::SignUp => &mut self.sign_ups,
+        };
+        let client = turns.take()?;
+        self.change(client, |share| share.line_mut(kind).take())
     }
 
     fn free(&mut self, turn: Turn) -> bool {
         self.held -= 1;
-        self.line(turn.kind).change(turn.client, |line| line.held -= 1);
+        self.change(turn.client, |share| share.held -= 1);
         self.fill()
     }
 }
@@ -304,8 +359,12 @@ impl<J> Queue<J> {
             idle: 0,
             next_id: 0,
             waiting: HashMap::new(),
-            log_ins: Line::default(),
-            sign_ups: Line::default(),
+            clients: HashMap::new(),
+            log_ins: Turns::default(),
+            sign_ups: Turns::default(),
+            passed_over: 0,
+            holders: BTreeSet::new(),
+            outside: BTreeSet::new(),
         };
         Arc::new(Self { state: Mutex::new(state), ready: Condvar::new() })
     }
@@ -322,15 +381,7 @@ impl<J> Queue<J> {
         let mut state = self.state();
         let id = state.next_id;
         state.next_id += 1;
-        let displaced = if state.held < state.places {
-            None
-        } else {
-            let of_sign_ups = || state.sign_ups.holders.last().map(|(_, client)| *client);
-            let sign_up = if turn.kind == Kind::LogIn { of_sign_ups() } else { None };
-            let newest = |client| state.sign_ups.clients.get(&client).and_then(ClientLine::newest);
-            let line = if turn.kind == Kind::LogIn { &state.log_ins } else { &state.sign_ups };
-            sign_up.and_then(newest).or_else(|| line.displaced_by(turn.client, turn.account))
-        };
+        let displaced = if state.held < state.places { None } else { state.displaced_by(turn) };
         state.waiting.insert(id, Waiting { turn, job, outside: None, moved: Arc::clone(&moved) });
         if let Some(displaced) = displaced {
             state.displace(displaced, now);
@@ -409,10 +460,10 @@ impl<J> Drop for Place<'_, J> {
         let Some(gone) = state.waiting.remove(&self.id) else { return };
         let (Turn { kind, client, account }, id) = (gone.turn, self.id);
         if gone.outside.is_some() {
-            state.line(kind).change(client, |line| line.outside.remove(&id));
+            state.change(client, |share| share.line_mut(kind).outside.remove(&id));
             return;
         }
-        state.line(kind).change(client, |line| line.remove(account, id));
+        state.change(client, |share| share.line_mut(kind).remove(account, id));
         if state.free(gone.turn) {
             self.queue.ready.notify_one();
         }
@@ -488,14 +539,46 @@ mod tests {
     }
 
     #[test]
-    fn sign_ups_never_come_before_log_ins() {
+    fn log_ins_come_before_sign_ups_but_for_one_turn_of_four() {
         let queue = Queue::new(100);
-        let _places: Vec<_> =
-            [(sign_up(1, 0), "s1"), (sign_up(2, 0), "s2"), (log_in(1, 0), "l1"), (log_in(1, 0), "l2")]
-                .map(|(turn, job)| queue.enter(turn, job))
-                .into_iter()
-                .collect();
-        assert_eq!(taken(&queue), ["l1", "l2", "s1", "s2"]);
+        let sign_ups = ["s1", "s2"].map(|job| queue.enter(sign_up(1, 0), job));
+        let log_ins = ["l1", "l2", "l3", "l4", "l5"].map(|job| queue.enter(log_in(2, 0), job));
+        assert_eq!(taken(&queue), ["l1", "l2", "l3", "s1", "l4", "l5", "s2"]);
+        drop((sign_ups, log_ins));
+        // Log-ins that nobody waited for are no credit.
+        let log_ins = ["l1", "l2", "l3", "l4"].map(|job| queue.enter(log_in(2, 0), job));
+        assert_eq!(taken(&queue).len(), 4);
+        let sign_up = queue.enter(sign_up(1, 0), "s1");
+        let log_in = queue.enter(log_in(2, 0), "l5");
+        assert_eq!(taken(&queue), ["l5", "s1"]);
+        drop((log_ins, sign_up, log_in));
+    }
+
+    #[test]
+    fn a_flood_of_log_ins_leaves_a_sign_up_its_place_and_its_turn() {
+        let queue = Queue::new(8);
+        let mut flood: Vec<_> = (0..20).map(|_| queue.enter(log_in(1, 0), "flood")).collect();
+        let honest = queue.enter(sign_up(2, 0), "honest");
+        for turn in 1..=4 {
+            flood.extend((0..20).map(|_| queue.enter(log_in(1, 0), "flood")));
+            assert!(turn == 4 || honest.outside_since().is_none(), "it keeps its place");
+            let taken = queue.next_waiting().unwrap();
+            assert_eq!(taken.job, if turn == 4 { "honest" } else { "flood" });
+        }
+    }
+
+    #[test]
+    fn a_client_has_its_share_of_the_places_for_log_ins_and_sign_ups_together() {
+        let queue = Queue::new(8);
+        let _greedy: Vec<_> = (0..20).map(|job| queue.enter(sign_up(1, job), ())).collect();
+        let _log_ins: Vec<_> = (0..20).map(|job| queue.enter(log_in(1, job), ())).collect();
+        let mut others = Vec::new();
+        for number in [2, 3, 4] {
+            others.extend((0..5).map(|job| queue.enter(log_in(number, job), ())));
+        }
+        let state = queue.state();
+        let held = |number| state.clients[&log_in(number, 0).client].held;
+        assert_eq!([1, 2, 3, 4].map(held), [2; 4]);
     }
 
     #[test]
@@ -598,9 +681,36 @@ mod tests {
             drop((places, busy));
             let state = queue.state();
             prop_assert_eq!(state.held, 0);
-            for line in [&state.log_ins, &state.sign_ups] {
-                prop_assert!(line.clients.is_empty() && line.holders.is_empty() && line.outside.is_empty());
-                prop_assert!(line.turns.order.is_empty() && line.turns.numbers.is_empty());
+            prop_assert!(state.clients.is_empty() && state.holders.is_empty() && state.outside.is_empty());
+            for turns in [&state.log_ins, &state.sign_ups] {
+                prop_assert!(turns.order.is_empty() && turns.numbers.is_empty());
+            }
+        }
+
+        /// Whoever comes, goes and is served: none holds more than a quarter of the places, as long as another wants some and
+        /// holds less. Nor does any hold more than one more than another that wants some.
+        #[test]
+        fn nobody_holds_more_than_a_quarter_while_another_wants_a_place_and_has_less(
+            steps in proptest::collection::vec((0_u8..6, 0_u8..7, 0_u64..3, 0_usize..30), 1..300),
+        ) {
+            const PLACES: usize = 8;
+            let queue = Queue::new(PLACES);
+            let (mut places, mut busy) = (Vec::new(), Vec::new());
+            for (step, number, account, which) in steps {
+                match step {
+                    0 | 1 => places.push(queue.enter(log_in(number, account), ())),
+                    2 => places.push(queue.enter(sign_up(number, account), ())),
+                    3 if !places.is_empty() => drop(places.swap_remove(which % places.len())),
+                    4 => busy.extend(queue.next_waiting()),
+                    5 if !busy.is_empty() => drop(busy.swap_remove(which % busy.len())),
+                    _ => {}
+                }
+                let state = queue.state();
+                let most = state.holders.last().map_or(0, |(most, _)| *most);
+                if let Some((least, ..)) = state.outside.first() {
+                    prop_assert!(most <= least + 1, "one holds {}, and {} is all that another has", most, least);
+                    prop_assert!(*least >= PLACES / 4 || most <= PLACES / 4);
+                }
             }
         }
     }

@@ -15,6 +15,7 @@ use actix_service::Service;
 use bytes::BytesMut;
 use rustix::net::{Shutdown, shutdown};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio_util::codec::Decoder;
 
 use crate::body::Body;
@@ -82,6 +83,8 @@ where
                 return Ok(());
             }
             waiting = Awaits::Next;
+            // Others have their turn, also where the next request is there already.
+            yield_now().await;
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A connection has one request at a time: its next head is read once the answer before has been written. So each request is
 //! framed, answered and closed by its own head (RFC 9112, 6.3, 9.3.2 and 9.6), and a client that sends requests without
-//! reading the answers has at most two KiB of them in memory. The dispatcher of actix-http parses ahead, and lets the
+//! reading the answers has at most two KiB of them in memory. After each request all other connections of the thread have their
+//! turn, so that whoever sends requests ahead holds nobody up. The dispatcher of actix-http parses ahead, and lets the
 //! requests of a connection share one state; of actix-http only the codec is used here, a new one for each request.
 //!
 //! - [`listen`](fn@listen): the sockets.

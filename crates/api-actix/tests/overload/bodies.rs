@@ -1,12 +1,10 @@
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::client::{Client, Figures, request};
+use super::client::{Client, Figures, Way, request};
 use super::harness::{TestApp, User, operations};
 
 /// The most bytes of a body.
@@ -90,21 +88,16 @@ impl Manner {
 }
 
 /// Sends these requests until then, in that manner, and tells what was answered.
-pub(crate) async fn send(
-    manner: Manner,
-    address: SocketAddr,
-    requests: Vec<Vec<u8>>,
-    until: Instant,
-) -> Figures {
+pub(crate) async fn send(manner: Manner, way: Way, requests: Vec<Vec<u8>>, until: Instant) -> Figures {
     let mut figures = Figures::default();
     let mut turn = requests.iter().cycle();
     while Instant::now() < until {
         let Some(request) = turn.next() else { break };
         if manner == Manner::Busy {
-            ask(address, request, until, &mut figures, &mut turn).await;
+            ask(way, request, until, &mut figures, &mut turn).await;
         } else {
             // It ends with the connection, which is lost at the deadline of a body at the latest.
-            let _ = timeout_at(until, stay(manner, address, request)).await;
+            let _ = timeout_at(until, stay(manner, way, request)).await;
         }
     }
     figures
@@ -112,13 +105,13 @@ pub(crate) async fn send(
 
 /// Asks on one connection until that is closed, as it is after a refusal whose body was not read.
 async fn ask<'a>(
-    address: SocketAddr,
+    way: Way,
     first: &'a Vec<u8>,
     until: Instant,
     figures: &mut Figures,
     turn: &mut impl Iterator<Item = &'a Vec<u8>>,
 ) {
-    let mut client = Client::connect(address).await.expect("a connection");
+    let mut client = Client::connect(way).await.expect("a connection");
     let mut request = first;
     while Instant::now() < until {
         let started = Instant::now();
@@ -130,12 +123,12 @@ async fn ask<'a>(
     }
 }
 
-async fn stay(manner: Manner, address: SocketAddr, request: &[u8]) -> std::io::Result<()> {
-    let socket = TcpSocket::new_v4()?;
+async fn stay(manner: Manner, way: Way, request: &[u8]) -> std::io::Result<()> {
+    let socket = way.socket()?;
     if manner == Manner::Deaf {
         socket.set_recv_buffer_size(4096)?;
     }
-    let mut stream = socket.connect(address).await?;
+    let mut stream = socket.connect(way.to).await?;
     match manner {
         Manner::Deaf => loop {
             stream.write_all(request).await?;

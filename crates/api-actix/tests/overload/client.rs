@@ -1,11 +1,36 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Where a client is, and where its server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    pub(crate) from: Ipv4Addr,
+    pub(crate) to: SocketAddr,
+}
+
+impl Way {
+    /// The way of most tests.
+    pub(crate) fn to(to: SocketAddr) -> Self {
+        Self { from: Ipv4Addr::LOCALHOST, to }
+    }
+
+    /// A socket that is not connected yet.
+    pub(crate) fn socket(self) -> io::Result<TcpSocket> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(self.from.into(), 0))?;
+        Ok(socket)
+    }
+
+    pub(crate) async fn connect(self) -> io::Result<TcpStream> {
+        self.socket()?.connect(self.to).await
+    }
+}
 
 /// A client with one connection, and no more of HTTP than it needs: a thousand of them must cost less than what they ask.
 pub(crate) struct Client {
@@ -29,8 +54,8 @@ pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
 }
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { stream: TcpStream::connect(address).await?, received: Vec::new() })
+    pub(crate) async fn connect(way: Way) -> io::Result<Self> {
+        Ok(Self { stream: way.connect().await?, received: Vec::new() })
     }
 
     /// Sends a request and reads its answer.
@@ -53,6 +78,11 @@ impl Client {
         Ok(Answer { status, head })
     }
 
+    /// Waits until the server closes the connection.
+    pub(crate) async fn ends(&mut self) {
+        while self.receive().await.is_ok() {}
+    }
+
     async fn receive(&mut self) -> io::Result<()> {
         match self.stream.read_buf(&mut self.received).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -68,6 +98,13 @@ pub(crate) struct Figures(BTreeMap<u16, Vec<Duration>>);
 impl Figures {
     pub(crate) fn add(&mut self, status: u16, time: Duration) {
         self.0.entry(status).or_default().push(time);
+    }
+
+    /// The same, of a request that may have been cut off.
+    pub(crate) fn add_answer(&mut self, (status, time): (Option<u16>, Duration)) {
+        if let Some(status) = status {
+            self.add(status, time);
+        }
     }
 
     pub(crate) fn join(&mut self, other: Self) {

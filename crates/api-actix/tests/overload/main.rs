@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
 
 mod bodies;
+#[expect(dead_code, reason = "the attack test needs more of it")]
 mod client;
 #[path = "../api/harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of the API need more of it")]
@@ -23,7 +24,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use client::{Client, Figures, request};
+use client::{Client, Figures, Way, request};
 use harness::{Setup, TestApp};
 
 /// How many connections there are.
@@ -61,7 +62,7 @@ fn log_in() -> Vec<u8> {
 /// Logs in, and again, as nobody else does: the best time that one took. It is told and nothing is made of it, as the machine
 /// may do other things too.
 async fn log_in_time(app: &TestApp) -> Duration {
-    let mut client = Client::connect(app.address()).await.unwrap();
+    let mut client = Client::connect(Way::to(app.address())).await.unwrap();
     let mut best = Duration::MAX;
     for _ in 0..5 {
         let started = Instant::now();
@@ -73,7 +74,7 @@ async fn log_in_time(app: &TestApp) -> Duration {
 
 /// Asks for `/health` again and again until then, on one connection.
 async fn ask_for_health(app: &TestApp, until: Instant) -> Figures {
-    let mut client = Client::connect(app.address()).await.unwrap();
+    let mut client = Client::connect(Way::to(app.address())).await.unwrap();
     let (mut figures, health) = (Figures::default(), request("GET", "/health", ""));
     // At least once, however long the connection took.
     loop {
@@ -104,7 +105,8 @@ async fn a_thousand_connections_that_log_in_are_all_answered_and_nothing_else_su
     let (before, memory) = (log_in_time(&app).await, app.resident_memory());
     let until = Instant::now() + duration();
 
-    let clients = join_all((0..CONNECTIONS).map(|_| tokio::spawn(log_in_until(app.address(), until))));
+    let clients =
+        join_all((0..CONNECTIONS).map(|_| tokio::spawn(log_in_until(Way::to(app.address()), until))));
     let (clients, health, most) =
         tokio::join!(clients, ask_for_health(&app, until), watch_memory(&app, until));
     let mut log_ins = Figures::default();
@@ -123,9 +125,9 @@ async fn a_thousand_connections_that_log_in_are_all_answered_and_nothing_else_su
 }
 
 /// Logs in again and again, also when it is told to try later.
-async fn log_in_until(address: std::net::SocketAddr, until: Instant) -> Figures {
+async fn log_in_until(way: Way, until: Instant) -> Figures {
     let mut figures = Figures::default();
-    let mut client = Client::connect(address).await.expect("a connection");
+    let mut client = Client::connect(way).await.expect("a connection");
     let request = log_in();
     while Instant::now() < until {
         let started = Instant::now();
@@ -149,7 +151,9 @@ async fn a_thousand_slow_clients_hold_nothing_but_their_connections() {
     let (kinds, connected) = (slow::Kind::ALL, Arc::new(Semaphore::new(0)));
     let clients: Vec<_> = (0..CONNECTIONS)
         .map(|number| (kinds[number % kinds.len()], user.access.clone(), Arc::clone(&connected)))
-        .map(|(kind, token, connected)| tokio::spawn(slow::stay(kind, app.address(), token, connected)))
+        .map(|(kind, token, connected)| {
+            tokio::spawn(slow::stay(kind, Way::to(app.address()), token, connected))
+        })
         .collect();
     let _all = connected.acquire_many(u32::try_from(CONNECTIONS).unwrap()).await.unwrap();
     // Its turn comes when all of them have been accepted.
@@ -205,7 +209,7 @@ async fn a_thousand_connections_with_the_worst_bodies_take_little_memory_and_hol
         let (method, path, token) = &requests[number / manners.len() % requests.len()];
         let bodies = (0..4).map(|turn| &bodies[(number * 7 + turn * 11) % bodies.len()]);
         let requests = bodies.map(|body| bodies::with_body(method, path, *token, body)).collect();
-        tokio::spawn(bodies::send(manners[number % manners.len()], app.address(), requests, until))
+        tokio::spawn(bodies::send(manners[number % manners.len()], Way::to(app.address()), requests, until))
     });
     let clients = join_all(clients);
     let (clients, health, most) =

@@ -1,13 +1,11 @@
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, interval};
 
-use super::client::request;
+use super::client::{Way, request};
 use super::harness::multipart;
 
 /// What a client is slow at.
@@ -65,19 +63,14 @@ impl Kind {
 }
 
 /// Says when it is connected, stays until it loses its connection, and tells for how long that was.
-pub(crate) async fn stay(
-    kind: Kind,
-    address: SocketAddr,
-    token: String,
-    connected: Arc<Semaphore>,
-) -> (Kind, Duration) {
+pub(crate) async fn stay(kind: Kind, way: Way, token: String, connected: Arc<Semaphore>) -> (Kind, Duration) {
     let started = Instant::now();
-    let socket = TcpSocket::new_v4().expect("a socket");
+    let socket = way.socket().expect("a socket");
     if kind.is_deaf() {
         // Else it is the system that reads, some megabytes.
         socket.set_recv_buffer_size(4096).expect("a small buffer");
     }
-    let stream = socket.connect(address).await.expect("a connection");
+    let stream = socket.connect(way.to).await.expect("a connection");
     connected.add_permits(1);
     let (mut answers, mut requests) = stream.into_split();
     let (first, drop) = kind.sends(&token);

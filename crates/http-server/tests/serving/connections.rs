@@ -121,6 +121,29 @@ async fn idle_connections_of_one_client_keep_nobody_out_and_cost_nobody_else_the
 }
 
 #[actix_web::test]
+async fn connections_take_turns_however_many_requests_each_sends_ahead() {
+    let served = Served::patient();
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = served.connect().await;
+        assert_eq!(client.ask(SMALL).await.told(), (200, "small"));
+        clients.push(client);
+    }
+    let before = served.count();
+    let get = |path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    clients[0].send(get("/hold")).await;
+    served.told.waits.notified().await;
+    // All have arrived before one of them is read, whichever is looked at first.
+    clients[1].send(SMALL.repeat(100)).await;
+    clients[2].send(get("/count")).await;
+    clients[3].send(SMALL.repeat(100)).await;
+    served.told.hold.wait();
+    let count: usize = clients[2].answer().await.body.parse().unwrap();
+    assert!(count - before < 10, "{} were carried out before it", count - before);
+    served.stop().await;
+}
+
+#[actix_web::test]
 async fn heads_and_bodies_that_do_not_come_keep_nobody_out() {
     const PLACES: usize = 20;
     let served = Served::new(PATIENT, PLACES);

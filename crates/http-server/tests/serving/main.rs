@@ -7,8 +7,8 @@ mod requests;
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use actix_web::body::SizedStream;
@@ -36,7 +36,6 @@ const PATIENT: Patience =
 const LARGE: usize = 32 * 1024 * 1024;
 
 /// What the application tells of its requests.
-#[derive(Default)]
 struct Told {
     /// How many have been carried out.
     count: AtomicUsize,
@@ -45,6 +44,20 @@ struct Told {
     go_on: Notify,
     /// One has gone that waited.
     given_up: Notify,
+    /// What holds the whole thread up.
+    hold: Barrier,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            count: AtomicUsize::default(),
+            waits: Notify::default(),
+            go_on: Notify::default(),
+            given_up: Notify::default(),
+            hold: Barrier::new(2),
+        }
+    }
 }
 
 /// A server of a small application.
@@ -75,6 +88,8 @@ impl Served {
                 .route("/small", web::head().to(small))
                 .route("/large", web::get().to(large))
                 .route("/wait", web::get().to(wait))
+                .route("/hold", web::get().to(hold))
+                .route("/count", web::get().to(count))
                 .route("/echo", web::post().to(echo))
         };
         let server = serve(config, vec![listener], app, |malformed, _| {
@@ -142,6 +157,18 @@ async fn wait(told: web::Data<Told>) -> &'static str {
     told.count.fetch_add(1, Ordering::Relaxed);
     drop(waiting);
     "waited"
+}
+
+/// Holds up its thread, and with it all others there, until it is told to go on.
+async fn hold(told: web::Data<Told>) -> &'static str {
+    told.waits.notify_one();
+    told.hold.wait();
+    "held"
+}
+
+/// Answers how many have been carried out.
+async fn count(told: web::Data<Told>) -> String {
+    told.count.load(Ordering::Relaxed).to_string()
 }
 
 /// Answers what it was sent.

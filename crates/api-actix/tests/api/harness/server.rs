@@ -28,6 +28,11 @@ impl Log {
     }
 }
 
+/// The binary under test: the one that was built with the test, or the one that `ROSTER_TEST_BINARY` names, such as a release build.
+fn binary() -> String {
+    std::env::var("ROSTER_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_roster").to_owned())
+}
+
 /// One run of the binary.
 ///
 /// It ends with this value, also when a test panics; and with the test's own process, also when that is killed: then a
@@ -42,8 +47,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the binary in a folder, with these variables and no others, as the last word of a command that becomes it.
     pub(crate) fn spawn(folder: &Path, variables: &BTreeMap<String, String>, command: &[String]) -> Self {
-        let words: Vec<&str> =
-            command.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_roster")]).collect();
+        let binary = binary();
+        let words: Vec<&str> = command.iter().map(String::as_str).chain([binary.as_str()]).collect();
         let mut child = Command::new(words[0])
             .args(&words[1..])
             .current_dir(folder)
