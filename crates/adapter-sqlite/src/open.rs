@@ -54,7 +54,8 @@ pub enum OpenError {
     },
     /// An older Roster has left it, and it is only to be read.
     #[error(
-        "{} has the schema version {found} of an older Roster, and it is only read: start this Roster on it, or on a copy of it,          once",
+        "{} has the schema version {found} of an older Roster, and it is only read: start this Roster on it, or on a copy of it, \
+         once",
         file.display()
     )]
     Older {

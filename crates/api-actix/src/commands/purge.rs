@@ -49,7 +49,7 @@ async fn refuse_empty(settings: &Settings) -> Result<(), Failure> {
     let is_there = match database {
         Database::Sqlite(file) => file.exists(),
         Database::MongoDb(_) => {
-            let found = examine_database(database, name, Wait::No, &clock, &ids).await;
+            let found = examine_database(database, name, Wait::AsAtStart, &clock, &ids).await;
             !matches!(found.map_err(StartError::from)?, Found::Nobody)
         }
     };
