@@ -102,7 +102,12 @@ impl MongoStore {
             let users = self.server.users.clone();
             // Another instance may be first.
             if let Err(failure) = self.server.run(async move { users.drop_index(*name).await }).await {
-                tracing::warn!(event = "old index left behind", index = name, error = %failure);
+                tracing::warn!(
+                    event = "old index left behind",
+                    index = name,
+                    error = %failure,
+                    "an old index could not be dropped"
+                );
             }
         }
         Ok(())

@@ -144,7 +144,7 @@ impl Outages {
         told
     }
 
-    /// What goes on by that cause, now if not before.
+    /// The outage of that cause; it begins now where there is none.
     fn begun<'a>(
         &self,
         by_cause: &'a mut HashMap<&'static str, Outage>,

@@ -11,10 +11,11 @@ use roster_domain::values::{AccessToken, StoreName, UserId};
 use roster_domain::{Chain, Error, Roster};
 use roster_fastapi_body::{CollectError, Form, read_json, read_query};
 
+use super::endpoint::{Endpoint, UNKNOWN};
 use super::error::Refusal;
+use super::limits::Limits;
 use super::middleware::{Noted, log_look};
-use super::routes::{Endpoint, UNKNOWN};
-use super::{AppState, Limits};
+use super::state::AppState;
 
 /// One call of an endpoint: the request, and what all requests share.
 ///
@@ -58,7 +59,7 @@ impl Call {
 
     /// The path of the endpoint, as it stands in the table of routes.
     pub(super) fn endpoint(&self) -> &'static str {
-        self.http.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path)
+        self.http.app_data::<&'static Endpoint>().map_or(UNKNOWN, |endpoint| endpoint.path.as_str())
     }
 
     /// What all requests share, for what outlives the call.
@@ -157,7 +158,12 @@ impl Call {
         let (task, request) = (use_case(Arc::clone(&self.state.roster)), self.request);
         let task = async move {
             if let Err(error) = task.await {
-                tracing::debug!(event = "not noted", error = %Chain(&error), %request);
+                tracing::debug!(
+                    event = "not noted",
+                    error = %Chain(&error),
+                    %request,
+                    "a failed log-in could not be noted"
+                );
             }
         };
         self.state.tasks.spawn_on(task, &self.state.runtime);
@@ -165,9 +171,10 @@ impl Call {
 
     /// Whether requests are to be sent here. It looks to the end, even if the client goes.
     pub(super) async fn is_ready(&self) -> Result<bool, Refusal> {
-        let (state, endpoint, id) = (self.state.clone(), self.endpoint(), self.request.id);
-        let look =
-            async move { state.readiness.look(|found| log_look(&state.outages, found, endpoint, id)).await };
+        let (state, endpoint, request) = (self.state.clone(), self.endpoint(), self.request);
+        let look = async move {
+            state.readiness.look(|found| log_look(&state.outages, found, endpoint, request)).await
+        };
         Ok(self.state.runtime.spawn(look).await.map_err(|panic| Error::Internal(panic.into()))?)
     }
 

@@ -18,9 +18,9 @@ use roster_fastapi_body::{Fault, Problem};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Limits;
 use super::call::Call;
 use super::error::Refusal;
+use super::limits::Limits;
 use super::padding::without_padding;
 
 /// How many bytes are written to the file at once.

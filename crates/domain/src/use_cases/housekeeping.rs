@@ -54,7 +54,13 @@ impl Roster {
         let cutoff = change.at.minus(self.rules.trash_retention);
         let tell = |purged: &[UserId]| {
             for user in purged {
-                tracing::info!(event = "user purged", %user, by = "retention", %request);
+                tracing::info!(
+                    event = "user purged",
+                    %user,
+                    by = "retention",
+                    %request,
+                    "a user was deleted for good: too long in the trash"
+                );
             }
         };
         match self.ports.trash.purge_expired(cutoff, PURGE_BATCH, &change).await {
@@ -104,7 +110,12 @@ impl Roster {
         match select(removal, self.ports.clock.sleep(AT_ONCE)).await {
             Either::Left((Ok(()), _)) => {}
             Either::Left((Err(error), _)) => {
-                tracing::debug!(event = "image removal put off", error = %Chain(&error), %request);
+                tracing::debug!(
+                    event = "image removal put off",
+                    error = %Chain(&error),
+                    %request,
+                    "an image could not be removed; it is tried again"
+                );
             }
             Either::Right(_) => tracing::debug!(event = "image removal put off", %request, "it takes long"),
         }
@@ -175,7 +186,12 @@ impl Roster {
     ) -> Result<(), Error> {
         store.remove(&removal.image.key).await?;
         self.ports.removals.done(removal).await?;
-        tracing::info!(event = "image removed", user = %removal.owner, %request);
+        tracing::info!(
+            event = "image removed",
+            user = %removal.owner,
+            %request,
+            "an image that no user has was removed"
+        );
         Ok(())
     }
 

@@ -19,7 +19,13 @@ impl Roster {
                 Error::Unavailable(error)
             }
         })?;
-        tracing::info!(event = "user purged", user = %id, by = %caller.id, %request);
+        tracing::info!(
+            event = "user purged",
+            user = %id,
+            by = %caller.id,
+            %request,
+            "a user was deleted for good"
+        );
         self.remove_images_at_once(id, None, request).await;
         Ok(())
     }
