@@ -12,8 +12,10 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::chunk_size;
 use crate::temp::{TempFile, remove_abandoned};
+
+/// How much of an image is held in memory.
+const CHUNK: usize = 64 * 1024;
 
 /// Where unfinished images lie. No user's id is like it.
 const TEMP: &str = ".tmp";
@@ -223,6 +225,11 @@ fn create_durably(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many of so many bytes are read or written at once.
+pub(crate) fn chunk_size(left: u64) -> usize {
+    usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK)
 }
 
 #[cfg(test)]

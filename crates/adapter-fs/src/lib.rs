@@ -27,11 +27,8 @@ use futures_util::stream::{self, BoxStream};
 use roster_domain::ports::{Access, ImageStore, Spool, StoreObserver, StoredImage, Unavailable};
 use roster_domain::values::{ImageKey, OriginalImage, StoreName, UserId};
 
-use crate::folder::{Folder, is_bare_name};
+use crate::folder::{Folder, chunk_size, is_bare_name};
 use crate::worker::Worker;
-
-/// How much of an image is held in memory.
-const CHUNK: usize = 64 * 1024;
 
 /// A folder in which images are kept.
 #[derive(Debug, Clone)]
@@ -173,9 +170,4 @@ fn chunks(worker: Worker, file: File, length: u64) -> BoxStream<'static, Result<
         }
     })
     .boxed()
-}
-
-/// How many of so many bytes are read at once.
-fn chunk_size(left: u64) -> usize {
-    usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK)
 }

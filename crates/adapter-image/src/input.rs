@@ -50,10 +50,30 @@ const MAX_PIECES: usize = 2_000;
 #[derive(Debug, Default)]
 pub(crate) struct Pieces(Vec<Piece>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Piece {
     File(Range<u64>),
     Other(&'static [u8]),
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        match self {
+            Self::File(part) => part.end - part.start,
+            Self::Other(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// A part of it, which lies within.
+    fn part(&self, within: Range<u64>) -> Self {
+        match self {
+            Self::File(part) => Self::File(part.start + within.start..part.start + within.end),
+            Self::Other(bytes) => {
+                let at = |place| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
+                Self::Other(&bytes[at(within.start)..at(within.end)])
+            }
+        }
+    }
 }
 
 impl Pieces {
@@ -79,9 +99,28 @@ impl Pieces {
         Ok(())
     }
 
+    /// The same without a part of what they yield.
+    pub(crate) fn without(&self, left_out: &Range<u64>) -> Result<Self, ProcessError> {
+        let (mut rest, mut start) = (Self::default(), 0);
+        for piece in &self.0 {
+            let length = piece.length();
+            let within = |place: u64| place.clamp(start, start + length) - start;
+            let (before, behind) = (0..within(left_out.start), within(left_out.end)..length);
+            if before.end >= behind.start {
+                rest.add(piece.clone())?;
+            } else {
+                for part in [before, behind].into_iter().filter(|part| !part.is_empty()) {
+                    rest.add(piece.part(part))?;
+                }
+            }
+            start += length;
+        }
+        Ok(rest)
+    }
+
     /// Reads them one after another.
     pub(crate) fn open<'a>(&'a self, image: &'a Spool) -> BufReader<InPieces<'a>> {
-        BufReader::with_capacity(BUFFER, InPieces { image, pieces: &self.0, position: 0 })
+        BufReader::with_capacity(BUFFER, InPieces { image, pieces: &self.0, position: 0, read: 0 })
     }
 }
 
@@ -92,6 +131,13 @@ pub(crate) struct InPieces<'a> {
     pieces: &'a [Piece],
     /// Within the current one.
     position: u64,
+    /// How many bytes of all of them have been read.
+    read: u64,
+}
+
+/// How many bytes of the pieces have been taken.
+pub(crate) fn taken(reader: &BufReader<InPieces<'_>>) -> u64 {
+    reader.get_ref().read - reader.buffer().len() as u64
 }
 
 impl Read for InPieces<'_> {
@@ -111,6 +157,7 @@ impl Read for InPieces<'_> {
             };
             if read > 0 || buffer.is_empty() {
                 self.position += read as u64;
+                self.read += read as u64;
                 return Ok(read);
             }
             (self.pieces, self.position) = (rest, 0);

@@ -1,14 +1,15 @@
 //! JPEG (ISO/IEC 10918-1, annex B).
 
-use std::io::{self, BufRead, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::ops::Range;
 
 use image::metadata::Orientation;
 use jpeg_decoder::{Decoder, Error as DecoderError, PixelFormat};
 use roster_domain::ports::{ProcessError, Spool};
 
-use crate::input::{self, Input, Pieces};
+use crate::input::{self, InPieces, Input, Pieces};
 use crate::picture::{Decoded, Picture, SIDE, Samples};
-use crate::unavailable;
+use crate::unavailable::unavailable;
 
 /// The start of an image, and of the marker that follows it.
 pub(crate) const SIGNATURE: [u8; 3] = [START, 0xD8, START];
@@ -23,7 +24,7 @@ const MAX_SCANS: u32 = 64;
 /// image of 64 megapixels has ten million in libjpeg's scans, or fourteen where its colours are at full resolution.
 const MAX_WORK: u64 = 16_000_000;
 
-/// What stands for the end of data that have no end marker. Whoever needs more data finds ones, which no code of Huffman's
+/// What stands for the end of the data. Whoever needs more data finds ones, which no code of Huffman's
 /// consists of (F.1.2.1.2), and fails; whoever has enough goes over them.
 const ONES_AND_END: &[u8] = &{
     let mut bytes = [START; 130];
@@ -39,6 +40,18 @@ const ONES_AND_END: &[u8] = &{
 /// The most bytes of zeros at the end of data that have no end marker: data may end so, but what follows them is no part of them.
 const ZEROS_OF_DATA: u64 = 1;
 
+/// How many bytes take as long to go over as a block takes to decode.
+const BYTES_OF_A_BLOCK: u64 = 16;
+
+/// What the decoder says where there are bytes before a restart that belong to no block.
+const NO_RESTART: &str = "no marker found where RST";
+
+/// How many bytes the decoder has taken then, at least, that belong to no block: it holds 57 bits or more.
+const UNNEEDED: u64 = 7;
+
+/// How many bytes the decoder has taken at most, and not decoded: 64 bits, of which each byte may take two.
+const MOST_AHEAD: u64 = 16;
+
 /// What can be said of a picture without decoding it.
 #[derive(Debug, Default)]
 pub(crate) struct Outline {
@@ -46,6 +59,8 @@ pub(crate) struct Outline {
     pub(crate) height: u32,
     components: Vec<Component>,
     progressive: bool,
+    /// Whether the decoder starts anew within a scan.
+    restarts: bool,
     /// Adobe's programs say who they are, and write inks upside down.
     adobe: bool,
     /// Bytes of application data, of which a decoder keeps some.
@@ -74,15 +89,11 @@ struct Component {
 pub(crate) fn walk(image: &Spool, reader: &mut Input<'_>) -> Result<Outline, ProcessError> {
     let mut outline = Outline::default();
     outline.pieces.put(&[START, 0xD8])?;
-    let (mut scans, mut last) = (0, None::<Scan>);
+    let (mut scans, mut last, mut has_end) = (0, None::<Scan>, false);
     while let Some(marker) = next_marker(reader)? {
         let start = reader.stream_position().map_err(fault)? - 2;
         if outline.is_whole() && !matches!(marker, 0x01 | 0xD0..=0xD7) {
-            if marker == 0xD9 {
-                outline.end_at(last.map_or(start, |last| last.end), last)?;
-                outline.pieces.put(&[START, 0xD9])?;
-                return Ok(outline);
-            }
+            has_end = marker == 0xD9;
             break;
         }
         match marker {
@@ -118,6 +129,7 @@ pub(crate) fn walk(image: &Spool, reader: &mut Input<'_>) -> Result<Outline, Pro
                 let length = segment_length(reader)?;
                 skip(reader, length)?;
                 outline.pieces.keep(start..start + 4 + length)?;
+                outline.restarts |= marker == 0xDD;
             }
             // Comments, and a number of lines that is known already.
             0xFE | 0xDC => {
@@ -130,14 +142,18 @@ pub(crate) fn walk(image: &Spool, reader: &mut Input<'_>) -> Result<Outline, Pro
         }
     }
     let last = last.filter(|_| outline.is_whole()).ok_or(ProcessError::Damaged)?;
-    // A file that is filled up with zeros is cut all the same.
-    let zeros = input::zeros_at_end(image, last.data..last.end).map_err(fault)?;
-    let end = last.end.min(zeros + ZEROS_OF_DATA);
+    let mut end = last.end;
+    if !has_end {
+        // A file that is filled up with zeros is cut all the same.
+        let zeros = input::zeros_at_end(image, last.data..last.end).map_err(fault)?;
+        end = end.min(zeros + ZEROS_OF_DATA);
+    }
     // Such a scan has a bit for each block, and no codes.
     if last.single_bits && (end - last.data) * 8 < last.blocks {
         return Err(ProcessError::Damaged);
     }
-    outline.end_at(end, Some(last))?;
+    outline.pieces.keep(last.data..end)?;
+    // Also where there is an end: somebody may have put it there, to mend what was cut.
     outline.pieces.put(ONES_AND_END)?;
     Ok(outline)
 }
@@ -329,11 +345,6 @@ impl Outline {
         !self.components.is_empty() && self.components.iter().all(|component| component.complete == u64::MAX)
     }
 
-    /// Keeps the data of the last scan, up to there.
-    fn end_at(&mut self, end: u64, last: Option<Scan>) -> Result<(), ProcessError> {
-        last.map_or(Ok(()), |last| self.pieces.keep(last.data..end))
-    }
-
     /// How many columns and rows of its largest units there are.
     fn units(&self, width: u64, height: u64) -> (u64, u64) {
         let most = |side: fn(&Component) -> u64| self.components.iter().map(side).max().unwrap_or(1);
@@ -360,16 +371,35 @@ impl Outline {
         2 * self.metadata + decoding.max(Picture::finishing_need(width, height, channels, self.profile))
     }
 
+    /// Decodes it. What makes no sense before a restart is gone over, as libjpeg does: the restart is there for that. The
+    /// decoder tells of it only when it comes to it, and is asked once more without it.
     pub(crate) fn decode(&self, image: &Spool) -> Result<Decoded, ProcessError> {
-        let mut decoder = Decoder::new(self.pieces.open(image));
+        let mut rest = None::<Pieces>;
+        for _ in 0..=MAX_WORK / (self.work + image.length() / BYTES_OF_A_BLOCK + 1) {
+            let pieces = rest.as_ref().unwrap_or(&self.pieces);
+            let mut reader = pieces.open(image);
+            match self.decode_from(&mut reader) {
+                Err(DecoderError::Format(why)) if self.restarts && !self.progressive => {
+                    let ahead = if why.starts_with(NO_RESTART) { UNNEEDED } else { MOST_AHEAD };
+                    let stray = before_restart(pieces, image, input::taken(&reader), ahead).map_err(fault)?;
+                    rest = Some(pieces.without(&stray.ok_or(ProcessError::Damaged)?)?);
+                }
+                decoded => return decoded.map_err(refusal),
+            }
+        }
+        Err(ProcessError::Damaged)
+    }
+
+    fn decode_from(&self, reader: &mut BufReader<InPieces<'_>>) -> Result<Decoded, DecoderError> {
+        let mut decoder = Decoder::new(reader);
         // It shrinks while it decodes, as far as to a half, a quarter or an eighth, but not below this.
-        let (width, height) = decoder.scale(SIDE, SIDE).map_err(refusal)?;
-        let mut pixels = decoder.decode().map_err(refusal)?;
+        let (width, height) = decoder.scale(SIDE, SIDE)?;
+        let mut pixels = decoder.decode()?;
         let samples = match decoder.info().map(|info| info.pixel_format) {
             Some(PixelFormat::L8) => Samples::Grey,
             Some(PixelFormat::RGB24) => Samples::Rgb,
             Some(PixelFormat::CMYK32) => Samples::Cmyk,
-            Some(PixelFormat::L16) | None => return Err(ProcessError::Damaged),
+            Some(PixelFormat::L16) | None => return Err(DecoderError::Format("no samples of 8 bits".into())),
         };
         if samples == Samples::Cmyk && !self.adobe {
             // The decoder takes all inks to be upside down.
@@ -390,6 +420,32 @@ impl Outline {
 fn scale(width: u64, height: u64) -> u64 {
     let reaches = |scale: &u64| (width.max(height) * scale).div_ceil(8) >= u64::from(SIDE);
     [1, 2, 4].into_iter().find(reaches).unwrap_or(8)
+}
+
+/// What is left out where the decoder gave up when it had taken so many bytes: so many of them, but none before the last
+/// restart, and all that follow up to the next one. `None` where no restart follows.
+fn before_restart(pieces: &Pieces, image: &Spool, taken: u64, ahead: u64) -> io::Result<Option<Range<u64>>> {
+    let mut reader = pieces.open(image);
+    let mut start = taken.saturating_sub(ahead);
+    io::copy(&mut reader.by_ref().take(start), &mut io::sink())?;
+    loop {
+        if reader.skip_until(START)? == 0 {
+            return Ok(None);
+        }
+        let marker = input::taken(&reader) - 1;
+        let mut code = [START];
+        while code[0] == START {
+            if reader.read(&mut code)? == 0 {
+                return Ok(None);
+            }
+        }
+        match code[0] {
+            0 => {}
+            0xD0..=0xD7 if marker >= taken => return Ok(Some(start..marker).filter(|part| !part.is_empty())),
+            0xD0..=0xD7 => start = input::taken(&reader),
+            _ => return Ok(None),
+        }
+    }
 }
 
 fn refusal(error: DecoderError) -> ProcessError {

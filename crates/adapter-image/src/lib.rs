@@ -10,19 +10,21 @@ mod picture;
 mod png;
 mod threads;
 mod turns;
+mod unavailable;
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool, Unavailable};
+use roster_domain::ports::{ImageProcessor, ProcessError, ProcessedImage, Spool};
 use roster_domain::values::{Checksum, ImageFormat, RunningChecksum, UserId};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use threads::Threads;
 use turns::Turns;
+use unavailable::unavailable;
 
 /// The most pixels of an image, whatever the budget: beyond them it is time that it takes. No camera's image of a size
 /// that can be uploaded has so many.
@@ -197,10 +199,6 @@ fn checksum(image: &Spool) -> io::Result<Checksum> {
         sum.add(piece);
         reader.consume(count);
     }
-}
-
-fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unavailable {
-    Unavailable::new("image processor", source)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use moxcms::{ColorProfile, Layout, TransformOptions};
 use roster_domain::ports::{ProcessError, Spool};
 use roster_domain::values::ImageFormat;
 
-use crate::unavailable;
+use crate::unavailable::unavailable;
 
 /// The most pixels a side of what is kept.
 pub(crate) const SIDE: u16 = 1024;

@@ -9,7 +9,7 @@ use roster_domain::ports::{ProcessError, Spool};
 use crate::input::{self, InPieces, Pieces};
 use crate::jpeg::fault;
 use crate::picture::{Decoded, Picture, Samples};
-use crate::unavailable;
+use crate::unavailable::unavailable;
 
 /// What every PNG file starts with.
 pub(crate) const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
@@ -68,10 +68,7 @@ fn walk(image: &Spool) -> Result<Pieces, ProcessError> {
         let [l3, l2, l1, l0, kind @ ..] = head;
         let end = start + 12 + u64::from(u32::from_be_bytes([l3, l2, l1, l0]));
         if end > image.length() {
-            if &kind == b"IDAT" && !behind_data {
-                return Err(ProcessError::Damaged);
-            }
-            // What is cut behind the picture is none of it.
+            // A cut chunk is left out. The decoder tells whether the picture is whole without it.
             break;
         }
         let is_kept = match &kind {

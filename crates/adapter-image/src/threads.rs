@@ -12,7 +12,7 @@ use rustix::process::{getpriority_process, setpriority_process};
 use tokio::sync::oneshot;
 
 use crate::turns::Turn;
-use crate::unavailable;
+use crate::unavailable::unavailable;
 
 /// How much the threads give way to those that answer requests (`nice`): they get a tenth of what others get.
 const NICE: i32 = 10;

@@ -289,6 +289,8 @@ fn no_image_that_is_cut_in_its_picture_is_taken() {
             if length > 12 {
                 let filled = [&image[..length], &[0; 5_000]].concat();
                 assert!(process(&filled).is_err(), "the first {length} of {} bytes, and zeros", image.len());
+                let ended = [&image[..length], &image[image.len() - end_mark(image)..]].concat();
+                assert!(process(&ended).is_err(), "the first {length} of {} bytes, and an end", image.len());
             }
         }
         assert!(refused_as_damaged(&image[..12]));
@@ -336,6 +338,53 @@ fn bytes_between_segments_are_gone_over() {
     }
     let stray = [&BASELINE[..20], b"\0", &BASELINE[20..]].concat();
     assert_eq!(process(&stray).unwrap().1, process(BASELINE).unwrap().1);
+}
+
+/// Where the restarts of the fixture are.
+fn restarts(image: &[u8]) -> Vec<usize> {
+    let scan = image.windows(2).position(|bytes| bytes == b"\xFF\xDA").unwrap();
+    let restarts = (scan..image.len() - 1).filter(|at| matches!(image[*at..], [0xFF, 0xD0..=0xD7, ..]));
+    restarts.collect()
+}
+
+#[test]
+fn bytes_before_a_restart_that_belong_to_no_block_are_gone_over() {
+    let image = fixture!("restarts_in_rows.jpg");
+    let (_, expected) = process(image).unwrap();
+    let restarts = restarts(image);
+    assert_eq!(restarts.len(), 3);
+    for stray in [&b"\x12"[..], &[0x55; 9], &[0xFF, 0, 0x3F].repeat(20), &[0; 3_000]] {
+        let mut changed = image.to_vec();
+        for at in restarts.iter().rev().step_by(2) {
+            changed.splice(at..at, stray.iter().copied());
+        }
+        assert_eq!(process(&changed).unwrap().1, expected, "{} bytes", stray.len());
+    }
+}
+
+#[test]
+fn data_without_a_meaning_cost_the_picture_what_stands_before_the_next_restart_alone() {
+    let image = fixture!("restarts_in_rows.jpg");
+    let restarts = restarts(image);
+    let mut changed = image.to_vec();
+    // No code of Huffman's consists of ones.
+    let damaged = restarts[0] + 4..restarts[0] + 12;
+    assert!(damaged.end < restarts[1]);
+    changed.splice(damaged, [0xFF, 0].repeat(4));
+    let (made, expected) = (picture(&changed), picture(image));
+    let are_same = |from: u32, to: u32| {
+        let same = |y: u32| (0..48).all(|x| made.get_pixel(x, y) == expected.get_pixel(x, y));
+        (from..to).all(same)
+    };
+    assert_eq!(
+        [are_same(0, 8), are_same(8, 16), are_same(16, 24), are_same(24, 32)],
+        [true, false, true, true]
+    );
+    // Behind the last restart nothing tells it from one that was cut.
+    let mut cut = image.to_vec();
+    let last = *restarts.last().unwrap();
+    cut.splice(last + 4..last + 12, [0xFF, 0].repeat(4));
+    assert!(refused_as_damaged(&cut));
 }
 
 #[rstest]
@@ -412,6 +461,39 @@ fn an_animation_is_a_still_picture_however_its_frames_are_numbered() {
     };
     for (kind, value) in [(b"fcTL", 7), (b"fdAT", 0), (b"fdAT", 9), (b"acTL", 0), (b"acTL", u32::MAX)] {
         assert_eq!(process(&number(ANIMATED, kind, value)).unwrap().1, expected, "{kind:?} {value}");
+    }
+}
+
+/// The fixture with its data in chunks of so many bytes.
+fn in_chunks(image: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let at = image.windows(4).position(|kind| kind == b"IDAT").unwrap();
+    let length = usize::try_from(u32::from_be_bytes(image[at - 4..at].try_into().unwrap())).unwrap();
+    let chunk = |data: &[u8]| {
+        let named = [b"IDAT", data].concat();
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [&length[..], &named, &crc(&named).to_be_bytes()].concat()
+    };
+    let mut chunks = vec![image[..at - 4].to_vec()];
+    chunks.extend(image[at + 4..at + 4 + length].chunks(size).map(chunk));
+    chunks
+}
+
+#[test]
+fn a_png_is_cut_where_data_are_missing_and_not_where_a_chunk_behind_them_is_cut() {
+    for image in [RGB, RGBA, fixture!("interlaced16.png"), fixture!("palette.png")] {
+        let (_, expected) = process(image).unwrap();
+        let chunks = in_chunks(image, 16);
+        let whole = chunks.concat();
+        for behind in [&b"\0\0\0\x10IDAT"[..], b"\0\0\x76\x4EIDAT\x78\x9C", b"\0\0\0\x10tEXtab", b"\0\0\0"] {
+            assert_eq!(process(&[&whole, behind].concat()).unwrap().1, expected, "{behind:x?}");
+        }
+        // The last bytes may be those of a checksum.
+        for left in 1..chunks.len() - 1 {
+            let cut = chunks[..left].concat();
+            assert!(refused_as_damaged(&cut), "{left} of {} chunks", chunks.len());
+            let within = &chunks[left][..chunks[left].len() / 2];
+            assert!(refused_as_damaged(&[&cut, within].concat()), "{left} of {} chunks", chunks.len());
+        }
     }
 }
 

@@ -54,7 +54,11 @@ impl MongoStore {
     /// noted by the next who asks, and by the purge at the latest.
     pub(crate) async fn note_admin(&self) {
         if let Err(failure) = self.mark_admin().await {
-            tracing::warn!(event = "admin not noted", error = %failure);
+            tracing::warn!(
+                event = "admin not noted",
+                error = %failure,
+                "the list of admins could not be written; upkeep does it"
+            );
         }
     }
 

@@ -106,7 +106,12 @@ impl MongoStore {
             if let Err(failure) =
                 self.server.run("drop_index", async move { users.drop_index(*name).await }).await
             {
-                tracing::warn!(event = "old index left behind", index = name, error = %failure);
+                tracing::warn!(
+                    event = "old index left behind",
+                    index = name,
+                    error = %failure,
+                    "an old index could not be dropped"
+                );
             }
         }
         Ok(())

@@ -85,7 +85,12 @@ impl MongoStore {
             loop {
                 sleep(RENEW_EVERY).await;
                 if let Err(failure) = store.prolong(turn, RENEWED).await {
-                    tracing::debug!(event = "lease not renewed", job, error = %failure);
+                    tracing::debug!(
+                        event = "lease not renewed",
+                        job,
+                        error = %failure,
+                        "a lease could not be renewed"
+                    );
                 }
             }
         });
@@ -95,7 +100,12 @@ impl MongoStore {
     /// Lets others have it at once, if nobody else has it already.
     pub(crate) async fn give_back(&self, turn: Turn) {
         if let Err(failure) = self.prolong(turn, Duration::ZERO).await {
-            tracing::debug!(event = "lease left to lapse", job = turn.job, error = %failure);
+            tracing::debug!(
+                event = "lease left to lapse",
+                job = turn.job,
+                error = %failure,
+                "a lease could not be given back; it ends by itself"
+            );
         }
     }
 

@@ -296,7 +296,12 @@ impl MongoStore {
         };
         let buried = timeout(DEADLINE, self.bury(&tombstone)).await;
         if let Err(failure) = buried.unwrap_or(Err(Failure::TimedOut(DEADLINE))) {
-            tracing::warn!(event = "tombstone left to the sweep", %user, error = %failure);
+            tracing::warn!(
+                event = "tombstone left to the sweep",
+                %user,
+                error = %failure,
+                "a purged user's tombstone could not be removed; upkeep does it"
+            );
         }
         Ok(true)
     }
@@ -333,7 +338,12 @@ impl MongoStore {
         if let Some(entry) = entry
             && let Err(failure) = self.delete_legacy_entry(entry).await
         {
-            tracing::warn!(event = "old trash entry left behind", %entry, error = %failure);
+            tracing::warn!(
+                event = "old trash entry left behind",
+                %entry,
+                error = %failure,
+                "an old trash entry could not be removed"
+            );
         }
     }
 

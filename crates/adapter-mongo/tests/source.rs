@@ -24,16 +24,17 @@ async fn source(database: &Database) -> MongoSource {
 async fn read_all(source: &MongoSource) -> Vec<Account> {
     let mut accounts: Vec<Account> = Vec::new();
     loop {
-        let batch = source.read(accounts.last().map(|last| last.user.id), 3).await.unwrap();
+        let batch =
+            source.read(accounts.last().map(|last| last.user.id), 3).await.expect("the database answers");
         if batch.is_empty() {
             break;
         }
         accounts.extend(batch);
     }
-    assert_eq!(source.count().await.unwrap(), accounts.len() as u64);
-    source.removals(None, 100).await.unwrap();
-    source.has_had_admin().await.unwrap();
-    source.expired(START, START).await.unwrap();
+    assert_eq!(source.count().await.expect("the database answers"), accounts.len() as u64);
+    source.removals(None, 100).await.expect("the database answers");
+    source.has_had_admin().await.expect("the database answers");
+    source.expired(START, START).await.expect("the database answers");
     accounts
 }
 

@@ -14,6 +14,7 @@
 
 mod archive;
 mod clock;
+mod expired;
 mod fault;
 mod home;
 mod list;

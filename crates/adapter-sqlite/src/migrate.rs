@@ -1,9 +1,11 @@
+mod error;
 mod keys;
 
 use crate::fault::Fault;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use self::keys::Conflicts;
+pub use self::error::Conflicts;
+pub(crate) use self::error::MigrateError;
 
 /// The schema's steps, from version 0 on. A step that was released is never changed.
 const MIGRATIONS: &[Step] = &[
@@ -28,19 +30,6 @@ enum Step {
 
 /// Marks a file as Roster's: `Rstr` in ASCII.
 const APPLICATION_ID: u32 = 0x5273_7472;
-
-pub(crate) enum MigrateError {
-    NotOurs,
-    Newer { found: u32, known: u32 },
-    Conflicts(Conflicts),
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for MigrateError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
 
 /// Refuses a database of something else, or of a newer Roster; returns the version of any other.
 pub(crate) fn check(connection: &Connection) -> Result<u32, MigrateError> {

@@ -10,9 +10,9 @@ use roster_domain::values::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::clock::now;
+use crate::expired;
 use crate::migrate::{Conflicts, MigrateError, migrate};
 use crate::rows::exists;
-use crate::trash;
 
 /// Why a database was not opened. `Display` is the whole reason, one line for whoever runs Roster.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,8 @@ pub enum OpenError {
     },
     /// An older Roster has left it, and it is only to be read.
     #[error(
-        "{} has the schema version {found} of an older Roster, and it is only read: start this Roster on it, or on a copy of it,          once",
+        "{} has the schema version {found} of an older Roster, and it is only read: start this Roster on it, or on a copy of it, \
+         once",
         file.display()
     )]
     Older {
@@ -184,7 +185,7 @@ pub(crate) fn expired(path: &Path, cutoff: Timestamp, now: Timestamp) -> Result<
     if version == 0 {
         return Ok(Expired::default());
     }
-    trash::count_expired_at(&connection, version, cutoff, now).map_err(|cause| sqlite_error(path, cause))
+    expired::count_at(&connection, version, cutoff, now).map_err(|cause| sqlite_error(path, cause))
 }
 
 fn is_written(path: &Path) -> bool {

@@ -17,9 +17,8 @@ use crate::migrate::{check, newest};
 use crate::open::{self, OpenError, migrate_error, sqlite_error};
 use crate::readers::Readers;
 use crate::rows::{self, all, saturate};
-use crate::trash::COUNT_EXPIRED;
 use crate::users::had_admin;
-use crate::{DEADLINE, archive, trash};
+use crate::{DEADLINE, archive, expired};
 
 const COUNT: &str = "SELECT live + trashed FROM summary";
 
@@ -145,6 +144,6 @@ impl AccountSource for SqliteSource {
     }
 
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
-        self.read(move |connection| trash::count_expired(connection, COUNT_EXPIRED, cutoff, now)).await
+        self.read(move |connection| expired::count(connection, cutoff, now)).await
     }
 }

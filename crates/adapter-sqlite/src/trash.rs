@@ -10,7 +10,7 @@ use crate::fault::Failure;
 use crate::list::List;
 use crate::rows::{self, all, execute, exists, first, saturate};
 use crate::users::live_user;
-use crate::{SqliteStore, removals};
+use crate::{SqliteStore, expired, removals};
 
 /// Oldest deletion first. The order is that of an index of ids alone, so reasons are read for one page only.
 pub(crate) const ENTRIES: List = List {
@@ -26,18 +26,6 @@ pub(crate) const EXPIRED: &str = "SELECT user_id FROM trash
 
 const STILL_EXPIRED: &str =
     "SELECT 1 FROM trash WHERE user_id = ?1 AND deleted_at < ?2 AND ifnull(spared_until, ?3) <= ?3";
-
-/// How many are from before a time, how many of them are spared at another, and until when the first of these.
-pub(crate) const COUNT_EXPIRED: &str = "SELECT
-         count(*), count(*) FILTER (WHERE spared_until > ?2), min(spared_until) FILTER (WHERE spared_until > ?2)
-     FROM trash WHERE deleted_at < ?1";
-
-/// The same, where nobody is spared yet.
-const COUNT_EXPIRED_BEFORE_ARRIVALS: &str =
-    "SELECT count(*), 0, NULL FROM trash WHERE deleted_at < ?1 AND ?2 IS NOT NULL";
-
-/// The version from which on arrivals are kept.
-const ARRIVALS: u32 = 7;
 
 /// A batch is one transaction: where it failed, all of it happened, or none.
 fn in_doubt(users: Vec<UserId>, unavailable: Unavailable) -> Interrupted {
@@ -110,8 +98,7 @@ impl Trash for SqliteStore {
     }
 
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
-        self.page("trash_expired", move |connection| count_expired(connection, COUNT_EXPIRED, cutoff, now))
-            .await
+        self.page("trash_expired", move |connection| expired::count(connection, cutoff, now)).await
     }
 
     async fn purge_expired(
@@ -163,31 +150,6 @@ pub(crate) fn entry(row: &Row<'_>, column: usize) -> rusqlite::Result<TrashEntry
         deleted_by: rows::user_id(row, column + 2)?,
         deleted_at: rows::timestamp(row, column + 3)?,
         reason: Reason::from_store(row.get(column + 4)?),
-    })
-}
-
-/// Counts in a file of any version those whose entry is from before `cutoff`.
-pub(crate) fn count_expired_at(
-    connection: &Connection,
-    version: u32,
-    cutoff: Timestamp,
-    now: Timestamp,
-) -> rusqlite::Result<Expired> {
-    let sql = if version < ARRIVALS { COUNT_EXPIRED_BEFORE_ARRIVALS } else { COUNT_EXPIRED };
-    count_expired(connection, sql, cutoff, now)
-}
-
-pub(crate) fn count_expired(
-    connection: &Connection,
-    sql: &str,
-    cutoff: Timestamp,
-    now: Timestamp,
-) -> rusqlite::Result<Expired> {
-    let mut statement = connection.prepare_cached(sql)?;
-    statement.query_row((cutoff.as_millis(), now.as_millis()), |row| {
-        let (all, spared) = (rows::count(row, 0)?, rows::count(row, 1)?);
-        let spared_until = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis);
-        Ok(Expired { due: all.saturating_sub(spared), spared, spared_until })
     })
 }
 

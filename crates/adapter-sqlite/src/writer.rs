@@ -81,7 +81,7 @@ impl Drop for Writer {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!(event = "SQLite writer died");
+            tracing::error!(event = "SQLite writer died", "the thread that writes had panicked");
         }
     }
 }
@@ -139,7 +139,11 @@ where
             Err(panic) => {
                 let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-                tracing::error!(event = "SQLite write panicked", message);
+                tracing::error!(
+                    event = "SQLite write panicked",
+                    panic = message,
+                    "a write panicked and was rolled back"
+                );
                 Verdict::Failed(Fault::Panicked)
             }
         }
@@ -240,7 +244,11 @@ fn mark(connection: &Connection) {
         .and_then(|mut statement| statement.query_row([], |_| Ok(())));
     if let Err(error) = read {
         // Nothing is lost by that: the first reader marks it.
-        tracing::debug!(event = "SQLite log not marked", error = %Chain(&error));
+        tracing::debug!(
+            event = "SQLite log not marked",
+            error = %Chain(&error),
+            "the write-ahead log could not be marked"
+        );
     }
 }
 
@@ -253,7 +261,11 @@ fn roll_back(connection: &Connection) {
     if !connection.is_autocommit()
         && let Err(error) = execute(connection, "ROLLBACK")
     {
-        tracing::error!(event = "SQLite rollback failed", error = %Chain(&error));
+        tracing::error!(
+            event = "SQLite rollback failed",
+            error = %Chain(&error),
+            "a transaction could not be rolled back"
+        );
     }
 }
 

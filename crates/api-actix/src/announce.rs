@@ -3,23 +3,26 @@ use std::path::Path;
 use roster_domain::AdminSignUp;
 use secrecy::ExposeSecret as _;
 
-use roster_settings::{Database, S3Settings, Settings, weakness};
+use roster_settings::{S3Settings, Settings, weakness};
 
 /// Writes the first lines of the log: what is used, and what is open to whom.
 pub(crate) fn announce(settings: &Settings, secret_key_file: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
     let images = &settings.images;
-    let database = match &settings.database {
-        Database::Sqlite(file) => file.display().to_string(),
-        Database::MongoDb(_) => format!("the MongoDB database {}", settings.database_name),
-    };
-    tracing::info!(event = "starting", version, %database, %images, "users in {database}, images in {images}");
+    let database = settings.database_place();
+    tracing::info!(
+        event = "starting",
+        version,
+        %database,
+        %images,
+        "users in {database}, images in {images}"
+    );
     if let Some(s3) = settings.images.s3() {
         uploads_to_s3(s3);
         if settings.public_images {
             tracing::warn!(
                 event = "public images",
-                "anybody may read images in S3 by their addresses: PUBLIC_IMAGES=on"
+                "anyone may read images in S3 by their addresses: PUBLIC_IMAGES=on"
             );
         }
     }
@@ -51,12 +54,12 @@ fn admin_sign_up(policy: AdminSignUp) {
     let event = "admin sign-up";
     match policy {
         AdminSignUp::Open => {
-            tracing::warn!(event, policy = "open", "anybody may sign up as an admin: ADMIN_SIGNUP=open");
+            tracing::warn!(event, policy = "open", "anyone may sign up as an admin: ADMIN_SIGNUP=open");
         }
         AdminSignUp::Bootstrap => tracing::info!(
             event,
             policy = "bootstrap",
-            "anybody may sign up as an admin until there has been one: ADMIN_SIGNUP=bootstrap"
+            "anyone may sign up as an admin until there has been one: ADMIN_SIGNUP=bootstrap"
         ),
         AdminSignUp::Closed => {
             tracing::info!(event, policy = "closed", "only admins may sign up admins: ADMIN_SIGNUP=closed");

@@ -139,16 +139,27 @@ where
             Ok(()) => {
                 ok.increment(1);
                 if failures > 0 {
-                    tracing::info!(event = "job works again", job, failures);
+                    tracing::info!(event = "job works again", job, failures, "the job works again");
                 }
                 failures = 0;
             }
             Err(error) => {
                 failed.increment(1);
                 if failures == 0 {
-                    tracing::warn!(event = "job failed", job, error = %Chain(&error));
+                    tracing::warn!(
+                        event = "job failed",
+                        job,
+                        error = %Chain(&error),
+                        "the job failed; it is tried again"
+                    );
                 } else {
-                    tracing::debug!(event = "job failed again", job, failures, error = %Chain(&error));
+                    tracing::debug!(
+                        event = "job failed again",
+                        job,
+                        failures,
+                        error = %Chain(&error),
+                        "the job failed again"
+                    );
                 }
                 failures = failures.saturating_add(1);
             }

@@ -9,7 +9,7 @@ use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection};
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 
 /// As many connections as the adapter has.
 const CONNECTIONS: u32 = 32;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
-use crate::Outcome;
 use crate::http::{Connection, Request};
+use crate::outcome::Outcome;
 
 /// What one turn of a connection sends, one request after the other.
 pub(crate) type Turn<'a> = Box<dyn Fn() -> Vec<Request> + 'a>;

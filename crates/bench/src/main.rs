@@ -13,6 +13,7 @@ mod http;
 mod load;
 mod machine;
 mod measure;
+mod outcome;
 mod population;
 mod roster;
 mod scenarios;
@@ -20,7 +21,6 @@ mod server;
 mod store;
 mod table;
 
-use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,9 +30,8 @@ use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::measure::{Plan, measure};
+use crate::outcome::{Outcome, tell};
 use crate::store::{Kind, Mongo, Store};
-
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Measures Roster over HTTP, on a store full of users, and prints a table in Markdown.
 #[derive(Debug, Parser)]
@@ -171,10 +170,4 @@ async fn interrupted() -> Outcome {
         _ = terminate.recv() => {}
     }
     Ok(())
-}
-
-/// A line for whoever waits for the table.
-#[expect(clippy::print_stderr, reason = "it is for the person at the terminal")]
-fn tell(line: &str) {
-    eprintln!("{line}");
 }

@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::http::{Connection, Request};
 use crate::load::{Load, Turn, load, load_for};
+use crate::outcome::{Outcome, tell};
 use crate::population::{PASSWORD, Population};
 use crate::scenarios::{self, FIRST_PAGE, Goal, HEALTH, OWN_ACCOUNT, Scenario};
 use crate::server::{Program, Server};
 use crate::store::{Kind, Store};
 use crate::table::{Column, millis, short};
-use crate::{Outcome, tell};
 
 /// What signs the tokens of these servers.
 const SECRET_KEY: &str = "the key of a benchmark, known to everybody";

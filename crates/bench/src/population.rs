@@ -11,7 +11,7 @@ use roster_domain::values::{
 };
 use secrecy::SecretString;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "the password of everybody";

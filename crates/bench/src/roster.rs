@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::outcome::{Outcome, tell};
 use crate::server::Program;
-use crate::{Outcome, tell};
 
 /// The Cargo profile that built this program, and builds the binary that it measures: the name of the folder it stands in, in
 /// which `dev` is `debug`.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Outcome;
 use crate::http::{Connection, Request};
+use crate::outcome::Outcome;
 
 /// Kills the process `$1` and removes the folder `$2` when its input ends, which it does when this process does.
 const WATCHDOG: &str = r#"trap "" INT TERM HUP; read -r _; kill -9 "$1"; rm -rf -- "$2""#;

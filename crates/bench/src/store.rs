@@ -14,7 +14,7 @@ use roster_test_mongo::fetch;
 use roster_test_mongo::guardian::Guardian;
 use tempfile::TempDir;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 
 /// Which store is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

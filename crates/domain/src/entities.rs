@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::ports::{Asker, StillWanted};
 use crate::values::{
-    Client, ClientAddress, Email, Epoch, PasswordHash, ProfileImage, Reason, RequestId, Role, SessionId,
-    Timestamp, TokenFingerprint, TrashEntryId, UserId, Username,
+    Client, ClientAddress, Email, Epoch, PasswordHash, ProfileImage, Reason, RequestId, RequestName, Role,
+    SessionId, Timestamp, TokenFingerprint, TrashEntryId, UserId, Username,
 };
 
 /// A live user, as it is shown. Hash, sessions and epoch are not part of it: who needs them asks for them.
@@ -119,11 +119,13 @@ impl LogIns {
 
 /// A request and where it comes from; or a run of a job or a command, which are Roster's own.
 ///
-/// It is shown as its id, by which the log tells all that belongs to it.
+/// It is shown as its name where it has one, else as its id: by that the log tells all that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     /// Its id.
     pub id: RequestId,
+    /// How its client calls it.
+    pub name: Option<RequestName>,
     /// The client's address; `None` for what is Roster's own.
     pub client: Option<ClientAddress>,
 }
@@ -132,13 +134,19 @@ impl Request {
     /// A client's request.
     #[must_use]
     pub const fn of_client(id: RequestId, address: ClientAddress) -> Self {
-        Self { id, client: Some(address) }
+        Self { id, name: None, client: Some(address) }
     }
 
     /// A run of a job or a command.
     #[must_use]
     pub const fn of_roster(id: RequestId) -> Self {
-        Self { id, client: None }
+        Self { id, name: None, client: None }
+    }
+
+    /// The same under its client's name, where there is one.
+    #[must_use]
+    pub const fn named(self, name: Option<RequestName>) -> Self {
+        Self { name, ..self }
     }
 
     /// For whom a password is hashed in it.
@@ -151,7 +159,10 @@ impl Request {
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.id.fmt(f)
+        match &self.name {
+            Some(name) => name.fmt(f),
+            None => self.id.fmt(f),
+        }
     }
 }
 

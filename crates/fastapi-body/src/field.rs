@@ -6,35 +6,9 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaT
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::fault::{Faulty, Problem};
-use crate::form::{Place, Sent};
+use crate::form::{Field, Place};
 use crate::json;
-
-/// How a field is read, and what the `OpenAPI` document says of it.
-pub trait Field {
-    /// What is made of it.
-    type Value;
-
-    /// Reads it, and notes every fault that it has.
-    fn read(&self, place: &mut Place<'_, '_>) -> Result<Self::Value, Faulty>;
-
-    /// Its schema in a body.
-    fn schema(&self) -> Schema;
-
-    /// Its schema in a query.
-    fn parameter_schema(&self) -> Schema {
-        self.schema()
-    }
-
-    /// Whether it has to be there.
-    fn is_required(&self) -> bool {
-        true
-    }
-
-    /// Whether no fault ever shows it.
-    fn is_secret(&self) -> bool {
-        false
-    }
-}
+use crate::sent::Sent;
 
 /// A text, of which a function makes a value.
 pub struct Text<T> {
@@ -43,13 +17,14 @@ pub struct Text<T> {
     min: Option<usize>,
     max: Option<usize>,
     pattern: Option<&'static str>,
+    example: Option<&'static str>,
     is_secret: bool,
 }
 
 impl<T> Text<T> {
     /// A text that this function reads.
     pub const fn new(parse: fn(&str) -> Result<T, Problem>) -> Self {
-        Self { parse, format: None, min: None, max: None, pattern: None, is_secret: false }
+        Self { parse, format: None, min: None, max: None, pattern: None, example: None, is_secret: false }
     }
 
     /// No fault ever shows it.
@@ -73,6 +48,13 @@ impl<T> Text<T> {
             self.min = Some(min);
         }
         self.max = Some(max);
+        self
+    }
+
+    /// The document shows this one.
+    #[must_use]
+    pub const fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
         self
     }
 
@@ -109,6 +91,7 @@ impl<T> Field for Text<T> {
             .min_length(self.min)
             .max_length(self.max)
             .pattern(self.pattern)
+            .examples(self.example)
             .into()
     }
 
@@ -273,7 +256,12 @@ impl<T> Field for Integer<T> {
 
     fn schema(&self) -> Schema {
         let max = (self.max < i64::MAX).then_some(self.max);
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(self.min)).maximum(max).into()
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(self.min))
+            .maximum(max)
+            .default(self.default.map(Into::into))
+            .into()
     }
 
     fn is_required(&self) -> bool {

@@ -1,13 +1,11 @@
-use std::borrow::Cow;
-
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 
 use crate::fault::{Fault, Faults, Faulty, Problem};
-use crate::field::Field;
 use crate::json::Object;
+use crate::sent::{Known, Sent};
 use crate::shown::Inputs;
 use crate::{json, query};
 
@@ -26,22 +24,31 @@ pub trait Form: Sized {
     fn check(&self) -> Result<(), &'static str>;
 }
 
-/// What is known of a field before it is read.
-#[derive(Debug, Clone, Copy)]
-pub struct Known {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether it is never shown.
-    pub is_secret: bool,
-}
+/// How a field is read, and what the `OpenAPI` document says of it.
+pub trait Field {
+    /// What is made of it.
+    type Value;
 
-/// A value, as it was sent.
-#[derive(Debug, Clone)]
-pub enum Sent<'a> {
-    /// In a body: the text of the JSON value, without white space around it.
-    Json(&'a str),
-    /// In a query.
-    Text(Cow<'a, str>),
+    /// Reads it, and notes every fault that it has.
+    fn read(&self, place: &mut Place<'_, '_>) -> Result<Self::Value, Faulty>;
+
+    /// Its schema in a body.
+    fn schema(&self) -> Schema;
+
+    /// Its schema in a query.
+    fn parameter_schema(&self) -> Schema {
+        self.schema()
+    }
+
+    /// Whether it has to be there.
+    fn is_required(&self) -> bool {
+        true
+    }
+
+    /// Whether no fault ever shows it.
+    fn is_secret(&self) -> bool {
+        false
+    }
 }
 
 /// Reads a body. `is_json` is what the request's `Content-Type` says.

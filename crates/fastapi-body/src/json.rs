@@ -7,7 +7,7 @@ use serde::de::{Error as _, IgnoredAny};
 use serde_json::json;
 
 use crate::fault::{Fault, Problem};
-use crate::form::{Known, Sent};
+use crate::sent::{Known, Sent};
 
 /// The most unknown fields of a form that forbids them which are told.
 const MOST_EXTRA: usize = 100;

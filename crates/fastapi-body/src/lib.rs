@@ -10,12 +10,14 @@ mod field;
 mod form;
 mod json;
 mod query;
+mod sent;
 mod shown;
 
 pub use collect::{CollectError, Collected, Room};
 pub use fault::{Fault, Faulty, Problem};
-pub use field::{Field, Integer, List, Optional, Text, list, optional};
-pub use form::{Form, Known, Place, Reader, Sent, read_json, read_query};
+pub use field::{Integer, List, Optional, Text, list, optional};
+pub use form::{Field, Form, Place, Reader, read_json, read_query};
+pub use sent::{Known, Sent};
 
 /// What [`form!`] needs where it is used.
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! A query's known parameters.
 
-use crate::form::{Known, Sent};
 use crate::json::Object;
+use crate::sent::{Known, Sent};
 
 /// Reads a query. Of several parameters with one name the last counts; what is no UTF-8 is read with replacement characters.
 pub(crate) fn read<'a>(query: &'a str, known: &[Known], keep_extra: bool) -> Object<'a> {

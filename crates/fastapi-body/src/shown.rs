@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::form::{Known, Sent};
+use crate::sent::{Known, Sent};
 
 /// What stands where an input would show a secret.
 const MASK: &str = "**********";

@@ -82,7 +82,7 @@ where
                 let (refuse, connections) = (refuse.clone(), Arc::clone(&connections));
                 async move {
                     let service = app.await.map_err(|error| {
-                        tracing::error!(event = "not served", ?error);
+                        tracing::error!(event = "not served", ?error, "a connection could not be served");
                     })?;
                     let refuse = Rc::new(refuse);
                     let handler = Rc::new(Handler { service, refuse, config: ServiceConfig::default() });
@@ -108,7 +108,7 @@ where
     match client {
         Ok(client) => handler.serve(io, client, connections.admit(client.ip())).await,
         // It has gone already.
-        Err(error) => tracing::debug!(event = "client has gone", %error),
+        Err(error) => tracing::debug!(event = "client has gone", %error, "a connection ended early"),
     }
     Ok(())
 }

@@ -36,6 +36,14 @@ impl<P: Fn(&str) -> Option<OsString>> Environment<P> {
             .filter(|value| !value.is_empty())
             .or_else(|| self.file.get(name).map(OsString::from))
     }
+
+    /// Names that the file sets and that are none of these, in order.
+    pub(crate) fn unknown(&self, known: &[&str]) -> Vec<String> {
+        let mut unknown: Vec<_> =
+            self.file.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect();
+        unknown.sort_unstable();
+        unknown
+    }
 }
 
 /// Reads a `.env` file. Where a name stands twice, the last one counts.

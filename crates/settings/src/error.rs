@@ -10,6 +10,11 @@ pub struct SettingsError {
 }
 
 impl SettingsError {
+    /// What is wrong: a variable, or a place in a file.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
     /// A variable that is wrong.
     pub(crate) fn variable(name: &'static str, fault: Fault) -> Self {
         Self { place: name.to_owned(), fault }

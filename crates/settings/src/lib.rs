@@ -239,7 +239,73 @@ impl LogSettings {
     }
 }
 
+/// The settings of this process, looked at as a whole.
+#[derive(Debug)]
+pub struct Examined {
+    /// The settings.
+    pub settings: Settings,
+    /// Names that `.env` sets and that are no setting.
+    pub unknown: Vec<String>,
+}
+
+/// What a wrong variable is taken to be while the others are looked at, where nothing would be wrong too.
+const STAND_INS: &[(&str, &str)] = &[
+    ("SECRET_KEY", "kR7-vq9ZpX2mWcL4tYh8bN6sD3fGj1aE"),
+    ("S3_BUCKET", "bucket"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "id"),
+    ("AWS_SECRET_ACCESS_KEY", "secret"),
+];
+
 impl Settings {
+    /// Reads the settings of this process as [`load`](Self::load) does, and tells everything that is wrong with them.
+    pub fn examine() -> Result<Examined, Vec<SettingsError>> {
+        let file = environment::file().map_err(|error| vec![error])?;
+        Self::examine_over(|name| std::env::var_os(name), &file)
+    }
+
+    /// Looks at what [`read_over`](Self::read_over) reads.
+    pub fn examine_over(
+        lookup: impl Fn(&str) -> Option<OsString>,
+        file: &[u8],
+    ) -> Result<Examined, Vec<SettingsError>> {
+        let environment = Environment::new(lookup, file).map_err(|error| vec![error])?;
+        let mut wrong = Vec::<SettingsError>::new();
+        loop {
+            let is_wrong = |name: &str| wrong.iter().any(|error| error.place() == name);
+            let read = Self::read(|name| {
+                let stand_in = STAND_INS.iter().find(|(variable, _)| *variable == name);
+                let stand_in = stand_in.map(|(_, value)| (*value).into());
+                if is_wrong(name) {
+                    stand_in
+                } else if is_wrong("S3_BUCKET") && name.starts_with("AWS_") {
+                    // Nobody knows whether S3 was meant, and with which keys.
+                    environment.get(name).or(stand_in)
+                } else {
+                    environment.get(name)
+                }
+            });
+            match read {
+                Ok(settings) if wrong.is_empty() => {
+                    return Ok(Examined { settings, unknown: environment.unknown(VARIABLES) });
+                }
+                Ok(_) => return Err(wrong),
+                // It is wrong whatever the variable is.
+                Err(error) if wrong.iter().any(|known| known.place() == error.place()) => return Err(wrong),
+                Err(error) => wrong.push(error),
+            }
+        }
+    }
+
+    /// Where users are kept, in words.
+    #[must_use]
+    pub fn database_place(&self) -> String {
+        match &self.database {
+            Database::Sqlite(file) => file.display().to_string(),
+            Database::MongoDb(_) => format!("the MongoDB database {}", self.database_name),
+        }
+    }
+
     /// Reads the settings of this process: its environment, and `.env` in its working directory.
     pub fn load() -> Result<Self, SettingsError> {
         Self::read_over(|name| std::env::var_os(name), &environment::file()?)

@@ -96,7 +96,7 @@ fn choose<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Fault> {
     let chosen = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        let problem = format!("is {}, which is no choice", shown(text));
-        Fault::new(problem, format!("give {}", names.join(" or ")))
+        let problem = format!("is {}, which is not supported", shown(text));
+        Fault::new(problem, format!("use {}", names.join(" or ")))
     })
 }

@@ -21,8 +21,8 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::Config;
 use crate::answer::{canned, reads_object, sent};
+use crate::config::Config;
 use crate::mode::{Canned, Mode, Modes, Upload};
 use crate::path::Below;
 

@@ -69,7 +69,8 @@ impl MongoStore {
                 event = "users adopted",
                 users = looked_at - refused.len(),
                 refused = refused.len(),
-                all = adopted.is_ok()
+                all = adopted.is_ok(),
+                "users of the FastAPI service were taken over"
             );
         }
         adopted.map(|()| refused)
@@ -205,7 +206,11 @@ impl MongoStore {
             .run_within(JOB_DEADLINE, "delete", async move { tokens.delete_many(doc! {}).await })
             .await?;
         if removed.deleted_count > 0 {
-            tracing::info!(event = "raw refresh tokens removed", tokens = removed.deleted_count);
+            tracing::info!(
+                event = "raw refresh tokens removed",
+                tokens = removed.deleted_count,
+                "refresh tokens that were stored as they are were removed"
+            );
         }
         Ok(())
     }

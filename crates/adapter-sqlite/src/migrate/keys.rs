@@ -1,41 +1,12 @@
 //! Recomputes the unique keys of names after a version that compares names differently.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use roster_domain::values::{Email, UserId, Username};
 use rusqlite::{Connection, Row, Transaction};
 
-use super::MigrateError;
+use super::error::{Conflicts, MigrateError};
 use crate::rows::{self, execute, first};
-
-/// How many groups of users a message names, so that it stays a line that can be read.
-const NAMED: usize = 100;
-
-/// Users whose names are one by now: somebody has to decide.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conflicts {
-    /// The ids of those with one email, group by group.
-    pub emails: Vec<Vec<UserId>>,
-    /// The ids of those with one username.
-    pub usernames: Vec<Vec<UserId>>,
-}
-
-impl fmt::Display for Conflicts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        for (what, groups) in [("email", &self.emails), ("username", &self.usernames)] {
-            for ids in groups.iter().take(NAMED) {
-                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-                parts.push(format!("{what} shared by {}", ids.join(" and ")));
-            }
-            if let Some(more) = groups.len().checked_sub(NAMED).filter(|more| *more > 0) {
-                parts.push(format!("{more} more shared {what}s"));
-            }
-        }
-        f.write_str(&parts.join("; "))
-    }
-}
 
 /// A user whose keys are others today.
 pub(super) struct Changed {
@@ -118,7 +89,11 @@ pub(super) fn make_anew(transaction: &Transaction<'_>) -> Result<(), MigrateErro
         )?;
     }
     if !changed.is_empty() {
-        tracing::info!(event = "keys of names made anew", users = changed.len());
+        tracing::info!(
+            event = "keys of names made anew",
+            users = changed.len(),
+            "the keys by which names are compared were made anew"
+        );
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::expiry;
 use crate::listen::listen;
 use crate::secret_key;
 use crate::system::{RandomIds, SystemClock};
-use roster_settings::{Bucket, Database, Images, S3Settings, SecretKey, Settings, weakness};
+use roster_settings::{Bucket, Database, Examined, Images, S3Settings, SecretKey, Settings, weakness};
 
 /// What there is to say of one thing.
 enum Finding {
@@ -33,10 +33,18 @@ enum Finding {
 
 /// Looks at everything that the settings name, and changes nothing.
 pub(super) fn run() -> Result<(), Failure> {
-    let settings = Settings::load()?;
+    let mut report = Report::default();
+    let Examined { settings, unknown } = match Settings::examine() {
+        Ok(examined) => examined,
+        Err(errors) => {
+            for error in errors {
+                report.add("settings", Finding::Wrong { why: error.to_string(), blames_a_setting: true })?;
+            }
+            return report.ended();
+        }
+    };
     waiting(settings.log, async {
-        let mut report = Report::default();
-        report.add("settings", Finding::Good("each can be read".to_owned()))?;
+        report.add("settings", self::settings(&unknown))?;
         report.add("reach", reach(&settings).await)?;
         report.add("clients", clients(&settings))?;
         report.add("admins", admins(settings.admin_sign_up))?;
@@ -63,6 +71,9 @@ pub(super) fn run() -> Result<(), Failure> {
                     report.add("uploads to S3", bucket(s3, &s3.uploads).await)?;
                 }
             }
+        }
+        if settings.public_images {
+            report.add("public images", public_images())?;
         }
         if let Some(address) = settings.metrics {
             report.add("metrics", metrics(address, &settings).await)?;
@@ -98,14 +109,28 @@ impl Report {
     }
 }
 
+fn settings(unknown: &[String]) -> Finding {
+    if unknown.is_empty() {
+        Finding::Good("each can be read".to_owned())
+    } else {
+        Finding::Risky(format!("each can be read, but .env sets what is no setting: {}", unknown.join(", ")))
+    }
+}
+
 async fn reach(settings: &Settings) -> Finding {
     let (host, port) = (&settings.host, settings.port);
-    let who = if host.is_loopback() { "this machine alone" } else { "other machines too" };
+    let is_private = host.is_loopback();
+    let who = if is_private { "this machine alone" } else { "other machines too" };
     let place = format!("{who}, at {host}, port {port}");
     match listen(host, port).await {
-        Ok(_) => Finding::Good(place),
-        Err(error) => taken(place, &error, settings).await,
+        Ok(_) => reached(place, is_private),
+        Err(error) => taken(place, &error, is_private, settings).await,
     }
+}
+
+/// The service warns of what other machines can reach, too.
+fn reached(place: String, is_private: bool) -> Finding {
+    if is_private { Finding::Good(place) } else { Finding::Risky(place) }
 }
 
 /// By whose word it goes who asks.
@@ -127,30 +152,40 @@ fn clients(settings: &Settings) -> Finding {
 }
 
 async fn metrics(address: SocketAddr, settings: &Settings) -> Finding {
-    let place = format!("read at {address}");
+    let is_private = address.ip().is_loopback();
+    let who = if is_private { "" } else { "other machines too read them: " };
+    let place = format!("{who}read at {address}");
     match TcpListener::bind(address) {
-        Ok(_) => Finding::Good(place),
-        Err(error) => taken(place, &error, settings).await,
+        Ok(_) => reached(place, is_private),
+        Err(error) => taken(place, &error, is_private, settings).await,
     }
 }
 
+fn public_images() -> Finding {
+    Finding::Risky("anyone may read images in S3 by their addresses (PUBLIC_IMAGES is on)".to_owned())
+}
+
 /// An address that is not to be had: by the service itself, where that runs.
-async fn taken(place: String, error: &io::Error, settings: &Settings) -> Finding {
+async fn taken(place: String, error: &io::Error, is_private: bool, settings: &Settings) -> Finding {
     let (host, port) = (&settings.host, settings.port);
     if error.kind() == io::ErrorKind::AddrInUse && health::ask(host, port).await.is_ok() {
-        return Finding::Good(format!("{place}; a service runs there"));
+        return reached(format!("{place}; a service runs there"), is_private);
     }
     Finding::Wrong { why: format!("{place}: can't listen there: {error}"), blames_a_setting: false }
 }
 
 fn admins(policy: AdminSignUp) -> Finding {
     match policy {
-        AdminSignUp::Open => Finding::Risky("anybody may become one (ADMIN_SIGNUP is open)".to_owned()),
+        AdminSignUp::Open => {
+            Finding::Risky("anyone may sign up as an admin (ADMIN_SIGNUP is open)".to_owned())
+        }
         AdminSignUp::Bootstrap => {
-            let text = "anybody may become one until there has been one, and then who an admin makes one";
+            let text = "the first admin signs up without a token, others with an admin's";
             Finding::Good(format!("{text} (ADMIN_SIGNUP is bootstrap)"))
         }
-        AdminSignUp::Closed => Finding::Good("who an admin makes one (ADMIN_SIGNUP is closed)".to_owned()),
+        AdminSignUp::Closed => {
+            Finding::Good("only admins may sign up admins (ADMIN_SIGNUP is closed)".to_owned())
+        }
     }
 }
 
@@ -182,8 +217,7 @@ async fn database(settings: &Settings) -> Finding {
     }
     let place = match &settings.database {
         Database::Sqlite(file) if !file.exists() => return to_be_made(file),
-        Database::Sqlite(file) => file.display().to_string(),
-        Database::MongoDb(_) => format!("the MongoDB database {}", settings.database_name),
+        _ => settings.database_place(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));

@@ -61,8 +61,11 @@ enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Print the manual page of this program, for `man -l -`
-    Man,
+    /// Print the manual page of this program or of a command, for `man -l -`
+    Man {
+        /// The command, such as `migrate` or `admin create`
+        command: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +91,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Openapi => openapi::run(),
         Command::Completions { shell } => completions::run(shell),
-        Command::Man => man::run(),
+        Command::Man { command } => man::run(&command),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,20 +1,25 @@
+use std::sync::Arc;
+
 use roster_domain::Roster;
 use roster_domain::entities::Request;
-use roster_domain::ports::Ids;
+use roster_domain::ports::{Clock, Ids};
 use roster_domain::use_cases::RemovalProgress;
 
 use super::{say, waiting};
 use crate::Failure;
-use crate::composition::compose;
+use crate::composition::{Found, Wait, compose, examine_database, refuse_lost};
 use crate::expiry;
 use crate::server::StartError;
-use roster_settings::Settings;
+use crate::system::{RandomIds, SystemClock};
+use roster_settings::{Database, Settings};
 
 /// Purges old trash and removes images, as the service's jobs do, but at once. What was done is told also where a store
 /// then goes away: it can't be seen in the stores any more.
 pub(super) fn run() -> Result<(), Failure> {
     let settings = Settings::load()?;
     waiting(settings.log, async {
+        refuse_empty(&settings).await?;
+        say(&format!("purging {}", settings.database_place()))?;
         let composition = compose(&settings).await.map_err(StartError::from)?;
         let (roster, ids) = (&composition.roster, &composition.ids);
         let mut purged = 0;
@@ -33,6 +38,26 @@ pub(super) fn run() -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// A database that is not there is not made: there is nothing to purge in it.
+async fn refuse_empty(settings: &Settings) -> Result<(), Failure> {
+    refuse_lost(settings).map_err(StartError::from)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    let (database, name) = (&settings.database, &settings.database_name);
+    let is_there = match database {
+        Database::Sqlite(file) => file.exists(),
+        Database::MongoDb(_) => {
+            let found = examine_database(database, name, Wait::AsAtStart, &clock, &ids).await;
+            !matches!(found.map_err(StartError::from)?, Found::Nobody)
+        }
+    };
+    if is_there {
+        Ok(())
+    } else {
+        Err(Failure::Usage(format!("there are no users in {}: DATABASE_URL", settings.database_place())))
+    }
 }
 
 async fn purge(roster: &Roster, ids: &dyn Ids, purged: &mut usize) -> Result<(), roster_domain::Error> {

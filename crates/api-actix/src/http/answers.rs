@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use roster_domain::entities;
-use roster_domain::values::{
-    ImageRef, PageRequest, ProfileImage, StoreName, Timestamp, TrashEntryId, UserId, Username,
-};
+use roster_domain::values::{ImageRef, StoreName, Timestamp, UserId, Username};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -20,14 +18,19 @@ pub(super) struct Detail<T> {
 /// Why a request was refused that may be repeated later.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Limited {
+    /// Why, for people.
     pub(super) detail: &'static str,
+    /// The kind of refusal, for programs.
+    #[schema(example = "rate_limited")]
     pub(super) code: &'static str,
 }
 
 /// A taken username, and free ones like it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NameTaken<'a> {
+    /// Why, for people.
     message: &'a str,
+    /// Usernames that nobody has.
     #[schema(min_items = 5, max_items = 5)]
     suggested_usernames: Vec<&'a str>,
 }
@@ -38,28 +41,30 @@ impl<'a> NameTaken<'a> {
     }
 }
 
-/// What was done.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Message {
-    pub(super) message: &'static str,
-}
-
 /// A live user.
 #[derive(Serialize, ToSchema)]
 pub(super) struct User<'a> {
+    /// The user's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    id: Text<UserId>,
-    email: &'a str,
+    pub(super) id: Text<UserId>,
+    /// To log in with.
+    pub(super) email: &'a str,
+    /// What the user may do.
     #[schema(value_type = RoleName)]
-    role: &'static str,
-    username: &'a str,
+    pub(super) role: &'static str,
+    /// Shown to others.
+    pub(super) username: &'a str,
+    /// When the user signed up, in UTC; `null` where nobody knows.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    created_at: Option<Time>,
+    pub(super) created_at: Option<Time>,
+    /// When the user was last edited, in UTC; `null` where nobody did.
     #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    updated_at: Option<Time>,
-    is_deleted: bool,
+    pub(super) updated_at: Option<Time>,
+    /// Always `false`: who is in the trash is not shown.
+    pub(super) is_deleted: bool,
+    /// The id of who last edited the user.
     #[schema(value_type = Option<String>, required)]
-    updated_by: Option<Text<UserId>>,
+    pub(super) updated_by: Option<Text<UserId>>,
 }
 
 impl<'a> From<&'a entities::User> for User<'a> {
@@ -81,43 +86,9 @@ impl<'a> From<&'a entities::User> for User<'a> {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone; `Role::as_str` is what is answered")]
-enum RoleName {
+pub(super) enum RoleName {
     Regular,
     Admin,
-}
-
-/// A user who came back from the trash.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RestoredUser<'a> {
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    id: Text<UserId>,
-    email: &'a str,
-    #[schema(value_type = RoleName)]
-    role: &'static str,
-    username: &'a str,
-    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    created_at: Option<Time>,
-    #[schema(value_type = Option<String>, required, example = "2025-02-10T11:22:19.096000")]
-    updated_at: Option<Time>,
-    is_deleted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
-    updated_by: Option<Text<UserId>>,
-    /// The image's name or address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    profile_image: Option<String>,
-}
-
-impl<'a> RestoredUser<'a> {
-    pub(super) fn new(user: &'a entities::User, addresses: &HashMap<StoreName, String>) -> Self {
-        let User { id, email, role, username, created_at, updated_at, is_deleted, updated_by } = user.into();
-        let profile_image = user.profile_image.as_ref().map(|image| match image {
-            ProfileImage::Stored(own) => image_name(&own.image, addresses),
-            ProfileImage::Original(image) => image.as_str().to_owned(),
-        });
-        Self { id, email, role, username, created_at, updated_at, is_deleted, updated_by, profile_image }
-    }
 }
 
 /// What clients are told of where an image lies: its address where its store has one, else its name.
@@ -125,58 +96,6 @@ pub(super) fn image_name(image: &ImageRef, addresses: &HashMap<StoreName, String
     match addresses.get(&image.store) {
         Some(address) => format!("{address}/{}", image.key.as_str()),
         None => image.key.file_name().to_owned(),
-    }
-}
-
-/// A user's stay in the trash.
-#[derive(Serialize, ToSchema)]
-pub(super) struct TrashEntry {
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    id: Text<TrashEntryId>,
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    user_id: Text<UserId>,
-    #[schema(value_type = String, pattern = "^[0-9a-f]{24}$")]
-    deleted_by: Text<UserId>,
-    #[schema(value_type = String, example = "2025-02-14T17:10:37.046000")]
-    deleted_at: Time,
-}
-
-impl From<&entities::TrashEntry> for TrashEntry {
-    fn from(entry: &entities::TrashEntry) -> Self {
-        Self {
-            id: Text(entry.id),
-            user_id: Text(entry.user_id),
-            deleted_by: Text(entry.deleted_by),
-            deleted_at: Time(entry.deleted_at),
-        }
-    }
-}
-
-/// One page of a longer list.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Page<T> {
-    /// The items in all, on every page together.
-    total: u64,
-    /// `true` or `null`.
-    #[schema(required)]
-    has_previous: Option<bool>,
-    /// `true` or `null`.
-    #[schema(required)]
-    has_next: Option<bool>,
-    data: Vec<T>,
-}
-
-impl<T> Page<T> {
-    pub(super) fn new<'a, I>(page: &'a entities::Page<I>, request: PageRequest) -> Self
-    where
-        T: From<&'a I>,
-    {
-        Self {
-            total: page.total,
-            has_previous: request.has_previous().then_some(true),
-            has_next: request.has_next(page.total).then_some(true),
-            data: page.items.iter().map(T::from).collect(),
-        }
     }
 }
 
@@ -190,7 +109,7 @@ impl<T: fmt::Display> Serialize for Text<T> {
 }
 
 /// A time as the original prints it: UTC, no zone letter, six digits of a second's fraction, none where it is zero.
-struct Time(Timestamp);
+pub(super) struct Time(pub(super) Timestamp);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,10 +158,7 @@ impl Serialize for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roster_domain::values::{
-        Email, ImageFormat, ImageKey, OriginalImage, PageNumber, PerPage, Role, StoreName,
-    };
-    use serde_json::json;
+    use roster_domain::values::{Email, ImageFormat, ImageKey, Role};
 
     fn user() -> entities::User {
         entities::User {
@@ -266,24 +182,6 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_user_has_image_and_editor_only_where_there_are_some() {
-        let mut user = user();
-        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
-        assert_eq!((answer.get("updated_by"), answer.get("profile_image")), (None, None));
-
-        let key = ImageKey::new(user.id, [7; 16], ImageFormat::Png);
-        user.updated_by = Some(user.id);
-        user.profile_image = Some(ImageRef { store: StoreName::new("file"), key }.into());
-        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
-        assert_eq!(answer["updated_by"], "67a99413dc65a0145ee73981");
-        assert_eq!(answer["profile_image"], "07070707070707070707070707070707.png");
-
-        user.profile_image = Some(OriginalImage::from_store("me_16adcd34.jpg".to_owned()).into());
-        let answer = serde_json::to_value(RestoredUser::new(&user, &HashMap::new())).unwrap();
-        assert_eq!(answer["profile_image"], "me_16adcd34.jpg");
-    }
-
-    #[test]
     fn an_image_is_told_by_its_address_where_its_store_has_one() {
         let key = ImageKey::new(user().id, [7; 16], ImageFormat::Png);
         let store = StoreName::new("s3://faces/a");
@@ -294,18 +192,6 @@ mod tests {
         );
         let elsewhere = ImageRef { store: StoreName::new("s3://faces"), key };
         assert_eq!(image_name(&elsewhere, &addresses), "07070707070707070707070707070707.png");
-    }
-
-    #[test]
-    fn a_page_tells_its_neighbours_with_true_or_null() {
-        let page = entities::Page { total: 44, items: vec![user()] };
-        let neighbours = |number| {
-            let request = PageRequest::new(PageNumber::new(number).unwrap(), PerPage::<30>::new(22).unwrap());
-            let answer = serde_json::to_value(Page::<User>::new(&page, request)).unwrap();
-            (answer["total"].clone(), answer["has_previous"].clone(), answer["has_next"].clone())
-        };
-        assert_eq!(neighbours(1), (json!(44), json!(null), json!(true)));
-        assert_eq!(neighbours(2), (json!(44), json!(true), json!(null)));
     }
 
     #[rstest::rstest]

@@ -12,8 +12,9 @@ use roster_domain::{Chain, Error, Roster};
 use roster_fastapi_body::{CollectError, Form, read_json, read_query};
 
 use super::error::Refusal;
+use super::limits::Limits;
 use super::middleware::Noted;
-use super::{AppState, Limits};
+use super::state::AppState;
 
 /// One call of an endpoint: the request, and what all requests share.
 ///
@@ -151,7 +152,12 @@ impl Call {
         let (task, request) = (use_case(Arc::clone(&self.state.roster)), self.request);
         let task = async move {
             if let Err(error) = task.await {
-                tracing::debug!(event = "not noted", error = %Chain(&error), %request);
+                tracing::debug!(
+                    event = "not noted",
+                    error = %Chain(&error),
+                    %request,
+                    "a failed log-in could not be noted"
+                );
             }
         };
         self.state.tasks.spawn_on(task, &self.state.runtime);

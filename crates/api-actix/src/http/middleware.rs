@@ -6,11 +6,8 @@ use std::time::Duration;
 use actix_http::Response;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::http::header::HeaderMap;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::Error;
@@ -19,31 +16,20 @@ use roster_domain::values::{ClientAddress, RequestId, UserId};
 use roster_http_server::Malformed;
 use tokio::time::Instant;
 
-use super::AppState;
+use super::access::Done;
+use super::endpoint::{Endpoint, UNKNOWN};
 use super::error::{Blame, Refusal};
-use super::routes::{Endpoint, UNKNOWN};
+use super::headers::{Area, name};
+use super::state::AppState;
 use crate::metrics::{self, Requests};
 use crate::outages::{FORGOTTEN, Outages};
-
-/// The header that tells a request's id.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-const DENY: HeaderValue = HeaderValue::from_static("DENY");
-const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
-const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// Swagger UI is served by ourselves, but draws with inline styles and images.
-const SWAGGER_UI: HeaderValue = HeaderValue::from_static(
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
-);
 
 /// After how long without one the next request that there is no room for is told again.
 const CALM: Duration = Duration::from_mins(1);
 
 /// What the log tells of a request besides its answer.
 pub(super) struct Noted {
-    /// Its id is the server's own, never the client's.
+    /// Its id is the server's own, never the client's: by that stores tell requests apart. Its name is the client's.
     pub(super) request: Request,
     /// Whose token it came with, once that was found valid.
     pub(super) caller: Option<UserId>,
@@ -63,7 +49,8 @@ where
     let peer = request.peer_addr();
     let client = state.map_or(ClientAddress::UNKNOWN, |state| state.proxies.client(peer, request.headers()));
     let counted = state.and_then(|state| state.requests.as_ref()).map(Requests::begin);
-    request.extensions_mut().insert(Noted { request: Request::of_client(id, client), caller: None });
+    let id = Request::of_client(id, client).named(name(request.headers()));
+    request.extensions_mut().insert(Noted { request: id, caller: None });
     let area = Area::of(request.path());
     let method = request.method().clone();
     let answer = AssertUnwindSafe(service.call(request)).catch_unwind();
@@ -75,7 +62,8 @@ where
             Ok(Err(error)) => return Err(Outside::new(id, area, &done, &error).into()),
             Err(panic) => return Err(Outside::new(id, area, &done, message(&*panic)).into()),
         };
-        let endpoint = response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path);
+        let endpoint =
+            response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path.as_str());
         let caller = response.request().extensions().get::<Noted>().and_then(|noted| noted.caller);
         done.tell(endpoint, response.status(), id, caller);
         // By what was served, where something was: a path may be written in many ways.
@@ -101,90 +89,15 @@ where
 
 /// Answers what the server could not read as a request: with an id, in JSON and in the log, as all else is.
 pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -> Response<BoxBody> {
-    let id = state.ids.request_id();
-    // There are no headers that could name another.
+    // There are no headers that could name another, or the request.
     let client = state.proxies.client(Some(peer), &HeaderMap::new());
+    let id = Request::of_client(state.ids.request_id(), client);
     let counted = state.requests.as_ref().map(Requests::begin);
     let done = Done { method: None, started: Instant::now(), counted, client };
     let mut answer = Refusal::Malformed(malformed).error_response();
     done.tell(None, answer.status(), id, None);
     Area::Other.set_headers(answer.headers_mut(), id);
     answer.into()
-}
-
-/// Which headers a response has beside those that all have.
-#[derive(Debug, Clone, Copy)]
-enum Area {
-    Api,
-    Docs,
-    Other,
-}
-
-impl Area {
-    fn of(path: &str) -> Self {
-        if path.starts_with("/api/") {
-            Self::Api
-        } else if path.starts_with("/docs/") {
-            Self::Docs
-        } else {
-            Self::Other
-        }
-    }
-
-    fn set_headers(self, headers: &mut HeaderMap, id: RequestId) {
-        headers.insert(REQUEST_ID, id_header(id));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        headers.insert(X_FRAME_OPTIONS, DENY);
-        headers.insert(REFERRER_POLICY, NO_REFERRER);
-        headers
-            .insert(CONTENT_SECURITY_POLICY, if matches!(self, Self::Docs) { SWAGGER_UI } else { NOTHING });
-        if matches!(self, Self::Api) && !headers.contains_key(CACHE_CONTROL) {
-            headers.insert(CACHE_CONTROL, NO_STORE);
-        }
-    }
-}
-
-fn id_header(id: RequestId) -> HeaderValue {
-    // Hex digits are always a header's value.
-    HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// A request whose answer is there: the access log tells of it, and it is counted where anybody wants to know.
-struct Done {
-    /// None where the request could not be read.
-    method: Option<Method>,
-    started: Instant,
-    counted: Option<metrics::InFlight>,
-    client: ClientAddress,
-}
-
-impl Done {
-    fn tell(
-        &self,
-        endpoint: Option<&'static str>,
-        status: StatusCode,
-        request: RequestId,
-        caller: Option<UserId>,
-    ) {
-        let Self { method, started, counted, client } = self;
-        let (took, route) = (started.elapsed(), endpoint.unwrap_or(UNKNOWN));
-        let method = method.as_ref();
-        if counted.is_some() {
-            metrics::answered(method, route, status, took);
-        }
-        let user = caller.map(tracing::field::display);
-        let duration_ms = took.as_secs_f64() * 1000.0;
-        // What changed nothing and went well is told at `debug`: at the rate of reads, the log would cost more than they do.
-        let is_read = method.is_some_and(|method| matches!(*method, Method::GET | Method::HEAD));
-        let is_quiet = is_read && (status.is_success() || status == StatusCode::NOT_MODIFIED);
-        let method = method.map(tracing::field::display);
-        let status = status.as_u16();
-        if is_quiet {
-            tracing::debug!(event = "answered", method, route, status, duration_ms, user, %client, %request);
-        } else {
-            tracing::info!(event = "answered", method, route, status, duration_ms, user, %client, %request);
-        }
-    }
 }
 
 /// Counts a request beyond a limit, where anybody wants to know.
@@ -198,11 +111,11 @@ fn count_limited(state: &AppState, error: &actix_web::Error) {
 
 /// Logs why a request failed, where that is ours to know; what the client did wrong is the access log's. What may fail a
 /// thousand requests is told with the first of them, or by the store that fails.
-fn log_failure(outages: &Outages, refusal: &Refusal, request: RequestId) {
+fn log_failure(outages: &Outages, refusal: &Refusal, request: Request) {
     let error = roster_domain::Chain(refusal);
     let Some((cause, blame)) = refusal.outage() else {
         if refusal.status_code().is_server_error() {
-            tracing::error!(event = "request failed", %error, %request);
+            tracing::error!(event = "request failed", %error, %request, "a request failed");
         }
         return;
     };
@@ -214,12 +127,52 @@ fn log_failure(outages: &Outages, refusal: &Refusal, request: RequestId) {
         Blame::Content => outages.is_news(cause, error.to_string(), FORGOTTEN),
     };
     match blame {
-        _ if !is_news => tracing::debug!(event = "request failed", %error, %request),
-        Blame::Store => tracing::error!(event = "request failed", cause, %error, %request),
-        Blame::Load => tracing::warn!(event = "overload begins", cause, %error, %request),
-        Blame::Settings => tracing::warn!(event = "requests are refused", cause, %error, %request),
-        Blame::Image => tracing::error!(event = "image missing", cause, %error, %request),
-        Blame::Content => tracing::error!(event = "image damaged", cause, %error, %request),
+        _ if !is_news => tracing::debug!(event = "request failed", %error, %request, "a request failed"),
+        Blame::Load => {
+            tracing::warn!(
+                event = "overload begins",
+                cause,
+                %error,
+                %request,
+                "requests are refused: too much waits"
+            );
+        }
+        Blame::Store => {
+            tracing::error!(
+                event = "request failed",
+                cause,
+                %error,
+                %request,
+                "requests fail: a store answers what makes no sense"
+            );
+        }
+        Blame::Settings => {
+            tracing::warn!(
+                event = "requests are refused",
+                cause,
+                %error,
+                %request,
+                "requests are refused: the settings lack something"
+            );
+        }
+        Blame::Image => {
+            tracing::error!(
+                event = "image missing",
+                cause,
+                %error,
+                %request,
+                "a user's image is not where it was stored"
+            );
+        }
+        Blame::Content => {
+            tracing::error!(
+                event = "image damaged",
+                cause,
+                %error,
+                %request,
+                "what the store answers is not the image that was stored"
+            );
+        }
     }
 }
 
@@ -232,13 +185,13 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 #[derive(Debug, thiserror::Error)]
 #[error("the application gave no answer")]
 struct Outside {
-    id: RequestId,
+    id: Request,
     area: Area,
 }
 
 impl Outside {
-    fn new(id: RequestId, area: Area, done: &Done, why: &(impl std::fmt::Display + ?Sized)) -> Self {
-        tracing::error!(event = "request failed", error = %why, request = %id);
+    fn new(id: Request, area: Area, done: &Done, why: &(impl std::fmt::Display + ?Sized)) -> Self {
+        tracing::error!(event = "request failed", error = %why, request = %id, "a request failed");
         done.tell(None, StatusCode::INTERNAL_SERVER_ERROR, id, None);
         Self { id, area }
     }

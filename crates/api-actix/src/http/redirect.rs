@@ -2,12 +2,12 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::Refusal;
-use super::routes;
+use super::table;
 
 /// Answers what no route has: 307 where a slash at its end is all that keeps a route from having it, else 404.
 pub(super) async fn unknown_path(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     // What routes are compared with is decoded; the client is sent where it meant to go, in its own spelling.
-    if !routes::exists(&with_slash_toggled(request.match_info().as_str())) {
+    if !table::exists(&with_slash_toggled(request.match_info().as_str())) {
         return Err(Refusal::UnknownPath);
     }
     let mut target = sibling(request.uri().path());

@@ -18,13 +18,11 @@ use roster_fastapi_body::{Fault, Problem};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Limits;
 use super::call::Call;
 use super::error::Refusal;
+use super::limits::Limits;
 use super::padding::without_padding;
-
-/// What the log calls where uploads are written to.
-pub(super) const TEMPORARY: &str = "the folder for temporary files";
+use super::state::TEMPORARY;
 
 /// How many bytes are written to the file at once.
 const BATCH: usize = 32 * 1024;

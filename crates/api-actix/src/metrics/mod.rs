@@ -86,7 +86,11 @@ impl Metrics {
         if address.ip().is_loopback() {
             tracing::info!(event = "metrics", %address, "metrics at http://{address}/metrics");
         } else {
-            tracing::warn!(event = "metrics", %address, "other machines can read metrics at http://{address}/metrics");
+            tracing::warn!(
+                event = "metrics",
+                %address,
+                "other machines can read metrics at http://{address}/metrics"
+            );
         }
         Ok(())
     }
@@ -124,10 +128,12 @@ fn install() -> PrometheusHandle {
     let kept = recorder.handle();
     metrics::set_global_recorder(recorder).expect("the first recorder");
     describe();
+    gauge!("roster_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     kept
 }
 
 fn describe() {
+    describe_gauge!("roster_build_info", "Always 1; its label is the version of the program.");
     describe_counter!("roster_http_requests_total", "Requests that were answered.");
     describe_histogram!(
         "roster_http_request_duration_seconds",

@@ -139,6 +139,50 @@ async fn what_a_client_may_repeat_is_told_once() {
     );
 }
 
+#[tokio::test]
+async fn a_request_is_called_as_its_client_calls_it_where_that_is_a_name() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let log_in = serde_json::json!({"email": ann.email, "password": ann.password});
+    let call = |name: &str| app.post("/api/v1/auth/login").header("X-Request-ID", name).json(&log_in);
+    let longest = "n".repeat(128);
+    for name in ["0f8fad5b-d9cb-469f-a165-70867728950e", "Root=1-67891233-abcdef012345678912345678", &longest]
+    {
+        assert_eq!(call(name).await.has(200).header("x-request-id"), Some(name));
+        for event in ["logged in", "answered"] {
+            tells(&app, &[name, event]).await;
+        }
+    }
+    let too_long = "n".repeat(129);
+    for name in ["", "two words", "caf\u{e9}", &too_long] {
+        let answer = call(name).await.has(200);
+        let own = answer.header("x-request-id").unwrap();
+        assert!(own.len() == 32 && own.bytes().all(|digit| digit.is_ascii_hexdigit()), "{own}");
+    }
+    let answer = call("one").header("X-Request-ID", "two").await.has(200);
+    assert_eq!(answer.header("x-request-id").unwrap().len(), 32);
+}
+
+#[tokio::test]
+async fn every_line_has_a_message_and_a_time_has_three_digits_behind_its_point() {
+    let mut app = Setup::new().set("LOG_LEVEL", "debug").start().await;
+    busy_run(&app).await;
+    app.signal(rustix::process::Signal::TERM);
+    app.ended().await;
+    let mut answered = 0;
+    for line in app.log().events() {
+        assert!(line["message"].as_str().is_some_and(|message| !message.is_empty()), "{line}");
+        if line["event"] == "answered" {
+            answered += 1;
+            assert!(line["request"].is_string(), "{line}");
+            let took = line["duration_ms"].to_string();
+            let digits = took.split_once('.').map_or(0, |(_, digits)| digits.len());
+            assert!(digits <= 3, "{line}");
+        }
+    }
+    assert!(answered > 20, "{answered}");
+}
+
 /// Waits until one line of the log holds all of these.
 async fn tells(app: &TestApp, what: &[&str]) {
     let told = app.logged(|log| {

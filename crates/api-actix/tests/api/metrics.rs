@@ -105,6 +105,7 @@ async fn requests_hashes_store_calls_and_removals_are_counted_exactly() {
     metrics.has("roster_http_request_duration_seconds_bucket", &[("le", "+Inf")], 15);
     metrics.has("roster_http_requests_in_flight", &[], 0);
     assert!(metrics.sum("roster_http_connections", &[]) >= 1.0, "{}", metrics.text);
+    metrics.has("roster_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
 
     // Two sign-ups and a third that was refused, two log-ins and a wrong one.
     metrics.has("roster_hash_run_seconds_count", &[], 6);

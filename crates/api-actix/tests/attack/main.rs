@@ -9,6 +9,7 @@
 //! and `ROSTER_TEST_BINARY` another build of the binary.
 
 #![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
+#![expect(clippy::print_stdout, reason = "the figures are for the person at the terminal")]
 
 mod attackers;
 #[path = "../overload/bodies.rs"]
@@ -142,7 +143,9 @@ async fn attack([attacked, calm]: [Setup; 2]) {
 async fn work(app: &TestApp, clients: &mut [Honest], until: Instant) -> Times {
     join_all(clients.iter_mut().map(|client| client.work(app, until))).await;
     let mut times = Times::default();
-    clients.iter_mut().for_each(|client| times.join(client.leave()));
+    for client in clients {
+        times.join(client.leave());
+    }
     times
 }
 

@@ -15,7 +15,7 @@ fn create(folder: &std::path::Path, email: &str, username: &str, input: &str) ->
 async fn an_admin_is_made_beside_the_running_service_whatever_the_rule_for_sign_ups_is() {
     let app = Setup::new().set("ADMIN_SIGNUP", "closed").start().await;
     let said = create(app.folder(), "Ada@Example.org", "Ada", &format!("{PASSWORD}\r\nmore\n")).done();
-    assert!(said.starts_with("ada is an admin, with the id "), "{said}");
+    assert!(said.starts_with("ada is an admin in data/roster.db, with the id "), "{said}");
 
     let tokens = app.log_in("ada@example.org", PASSWORD).await;
     let ben = app.sign_up("ben").await;

@@ -96,12 +96,71 @@ fn a_bucket_that_is_there_is_good_and_one_that_is_not_is_wrong() {
 #[test]
 fn a_setting_that_can_not_be_right_is_exit_code_2() {
     let folder = TempDir::new().unwrap();
-    let why = check(&folder, &[("HOST", "0.0.0.0"), ("SECRET_KEY", "secret")]).failed(2);
-    assert!(why.contains("SECRET_KEY"), "{why}");
+    let ended = check(&folder, &[("HOST", "0.0.0.0"), ("SECRET_KEY", "secret")]);
+    assert!(line(&ended, "settings").contains("SECRET_KEY"), "{ended:?}");
+    ended.failed(2);
     let mongodb = [("DATABASE_URL", "mongodb://localhost:99999/"), ("SECRET_KEY", "a key of the tests")];
     let ended = check(&folder, &mongodb);
     assert!(line(&ended, "database").starts_with("wrong "), "{ended:?}");
     ended.failed(2);
+}
+
+#[test]
+fn every_setting_that_can_not_be_right_is_told() {
+    let folder = TempDir::new().unwrap();
+    let variables = [
+        ("PORT", "many"),
+        ("DATABASE_URL", "postgres://localhost"),
+        ("S3_BUCKET", "NO/bucket"),
+        ("S3_PUBLIC_URL", "https://cdn.example"),
+        ("BCRYPT_COST", "99"),
+        ("LOG_FORMAT", "xml"),
+        // Right by itself.
+        ("ADMIN_SIGNUP", "closed"),
+    ];
+    let ended = run(folder.path(), &["check"], &variables);
+    let told: Vec<_> = ended.stdout.lines().collect();
+    let wrong = ["PORT", "DATABASE_URL", "S3_BUCKET", "BCRYPT_COST", "LOG_FORMAT"];
+    for name in wrong {
+        assert!(
+            told.iter().any(|line| line.starts_with(&format!("wrong  settings: {name} "))),
+            "{name}: {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), wrong.len(), "{told:#?}");
+    ended.failed(2);
+}
+
+#[test]
+fn a_name_in_the_file_of_settings_that_is_none_is_told() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join(".env"), "ADMIN_SIGNUP=closed\nADMIN_SIGN_UP=open\nS3BUCKET=images\n")
+        .unwrap();
+    let ended = check(&folder, &[]);
+    let line = line(&ended, "settings");
+    assert!(line.starts_with("risky ") && line.ends_with(": ADMIN_SIGN_UP, S3BUCKET"), "{line}");
+    ended.done();
+}
+
+#[test]
+fn what_the_service_warns_of_at_its_start_is_risky() {
+    let folder = TempDir::new().unwrap();
+    let variables = [
+        ("HOST", "0.0.0.0"),
+        ("METRICS_ADDRESS", "0.0.0.0:0"),
+        ("ADMIN_SIGNUP", "open"),
+        ("PUBLIC_IMAGES", "on"),
+        ("S3_BUCKET", "images"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("SECRET_KEY", "kR7-vq9ZpX2mWcL4tYh8bN6sD3fGj1aE"),
+    ];
+    let ended = check(&folder, &variables);
+    for what in ["reach", "metrics", "admins", "public images"] {
+        assert!(line(&ended, what).starts_with("risky "), "{what}: {ended:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use roster_adapter_sqlite::SqliteStore;
 use tempfile::TempDir;
 
-use crate::program::run;
+use crate::program::{run, run_with_input};
 
 const COMMANDS: [&[&str]; 4] = [
     &["serve"],
@@ -15,15 +15,17 @@ const COMMANDS: [&[&str]; 4] = [
     &["admin", "create", "--email", "ada@example.com", "--username", "ada"],
 ];
 
+fn make_an_admin(folder: &Path) {
+    run_with_input(folder, COMMANDS[3], &[("BCRYPT_COST", "4")], "a password\n").done();
+}
+
 /// Each command that opens the database refuses, names what remains, and makes nothing.
 fn is_refused(folder: &Path, remains: &str) {
     let file = folder.join("data/roster.db");
     let length = file.metadata().ok().map(|found| found.len());
     for command in COMMANDS {
         let ended = match command {
-            ["admin", ..] => {
-                crate::program::run_with_input(folder, command, &[("PORT", "0")], "a password\n")
-            }
+            ["admin", ..] => run_with_input(folder, command, &[("PORT", "0")], "a password\n"),
             _ => run(folder, command, &[("PORT", "0")]),
         };
         assert_eq!(ended.code, 1, "{command:?} {ended:?}");
@@ -54,7 +56,7 @@ fn a_database_that_is_missing_or_empty_beside_a_key_or_images_stops_the_start() 
 
             // Once what remains is moved away, an empty one is made.
             fs::rename(folder.path().join(named), folder.path().join("elsewhere")).unwrap();
-            run(folder.path(), &["purge"], &[("PORT", "0")]).done();
+            make_an_admin(folder.path());
             assert!(folder.path().join("data/roster.db").metadata().unwrap().len() > 0);
         }
     }
@@ -73,5 +75,5 @@ fn a_database_with_nobody_in_it_and_files_of_others_are_no_reason_to_stop() {
     let images = folder.path().join("data/images");
     fs::create_dir_all(images.join("670000000000000000000001")).unwrap();
     fs::write(images.join("of_the_fastapi_service.png"), "an image").unwrap();
-    run(folder.path(), &["purge"], &[]).done();
+    make_an_admin(folder.path());
 }

@@ -27,7 +27,7 @@ async fn old_trash_and_images_that_nobody_has_go_at_once_and_are_counted() {
     let said = run(folder.path(), &["purge"], &[]).done();
     assert_eq!(
         said,
-        "2 users deleted for good, who were in the trash for too long\n2 images removed\n\
+        "purging data/roster.db\n2 users deleted for good, who were in the trash for too long\n2 images removed\n\
          images in s3://gone wait to be removed: it is not configured\n"
     );
     assert_eq!(store.list(page(1, 10)).await.unwrap().total, 0);
@@ -36,7 +36,7 @@ async fn old_trash_and_images_that_nobody_has_go_at_once_and_are_counted() {
     assert_eq!(folders.filter(|entry| entry.as_ref().unwrap().file_name() != ".tmp").count(), left);
 
     let said = run(folder.path(), &["purge"], &[]).done();
-    assert!(said.starts_with("0 users") && said.contains("\n0 images"), "{said}");
+    assert!(said.starts_with("purging data/roster.db\n0 users") && said.contains("\n0 images"), "{said}");
 }
 
 #[tokio::test]
@@ -55,7 +55,10 @@ async fn what_was_done_before_a_store_failed_is_told() {
     );
     database.execute_batch(&trigger).unwrap();
     let ended = run(folder.path(), &["purge"], &[]);
-    assert_eq!(ended.stdout, "100 users deleted for good, who were in the trash for too long\n");
+    assert_eq!(
+        ended.stdout,
+        "purging data/roster.db\n100 users deleted for good, who were in the trash for too long\n"
+    );
     ended.failed(1);
     assert_eq!(store.list(page(1, 10)).await.unwrap().total, 50);
 
@@ -70,7 +73,15 @@ async fn what_was_done_before_a_store_failed_is_told() {
     let ended = run(folder.path(), &["purge"], &[]);
     assert_eq!(
         ended.stdout,
-        "50 users deleted for good, who were in the trash for too long\n1 images removed\n"
+        "purging data/roster.db\n50 users deleted for good, who were in the trash for too long\n1 images removed\n"
     );
     ended.failed(1);
+}
+
+#[test]
+fn a_database_that_is_not_there_is_not_made() {
+    let folder = TempDir::new().unwrap();
+    let why = run(folder.path(), &["purge"], &[]).failed(2);
+    assert!(why.contains("no users in data/roster.db"), "{why}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }

@@ -9,6 +9,7 @@ use crate::program::{ended, roster, run};
 #[case(&["serve", "now"])]
 #[case(&["unknown"])]
 #[case(&["completions"])]
+#[case(&["--nothing"])]
 fn wrong_usage_is_exit_code_2_and_nothing_is_made(#[case] arguments: &[&str]) {
     let folder = TempDir::new().unwrap();
     let ended = run(folder.path(), arguments, &[]);
@@ -52,4 +53,22 @@ fn completions_and_the_manual_page_name_every_command() {
             assert!(text.contains(command), "{command} is missing in {arguments:?}");
         }
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = TempDir::new().unwrap();
+    let pages: [&[&str]; 5] = [&[], &["migrate"], &["admin"], &["admin", "create"], &["check"]];
+    for command in pages {
+        let page = run(folder.path(), &[&["man"], command].concat(), &[]).done();
+        let name = [&["roster"], command].concat().join("\\-");
+        assert!(page.contains(&format!("\n.SH NAME\n{name} ")), "{page}");
+        assert!(page.contains("\n.SH SYNOPSIS\n") && !page.contains("EXTRA"), "{page}");
+    }
+    let migrate = run(folder.path(), &["man", "migrate"], &[]).done();
+    assert!(
+        migrate.contains("images\\-from") && migrate.contains("Stop the service on the source first"),
+        "{migrate}"
+    );
+    run(folder.path(), &["man", "nothing"], &[]).failed(2);
 }

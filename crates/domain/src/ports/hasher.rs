@@ -9,7 +9,7 @@ use crate::values::{Client, Email, Password, PasswordHash};
 ///
 /// An adapter MUST NOT hash on the caller's thread, MUST bound how many hashes wait, and MUST refuse what would wait longer
 /// than its deadline. It SHOULD NOT refuse at once what is too many: clients that ask again at once would then do nothing
-/// but ask. Whoever stops to wait, by dropping the future, MUST free their place at once.
+/// but ask. A caller that drops the future MUST free its place at once.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {

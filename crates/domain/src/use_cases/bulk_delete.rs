@@ -35,7 +35,14 @@ impl Roster {
             .collect();
         let tell = |deleted: &[UserId]| {
             for user in deleted {
-                tracing::info!(event = "user deleted", %user, by = %caller.id, reason = reason.as_str(), %request);
+                tracing::info!(
+                    event = "user deleted",
+                    %user,
+                    by = %caller.id,
+                    reason = reason.as_str(),
+                    %request,
+                    "a user was put into the trash"
+                );
             }
         };
         let deleted_now = match self.ports.trash.put_many(&batch, &reason, &change).await {
@@ -44,7 +51,11 @@ impl Roster {
                 tell(&done);
                 for user in in_doubt {
                     tracing::warn!(
-                        event = "user perhaps deleted", %user, by = %caller.id, reason = reason.as_str(), %request,
+                        event = "user perhaps deleted",
+                        %user,
+                        by = %caller.id,
+                        reason = reason.as_str(),
+                        %request,
                         "the store did not say whether it was"
                     );
                 }

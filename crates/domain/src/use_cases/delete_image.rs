@@ -20,7 +20,13 @@ impl Roster {
             RemoveImageError::NoImage => Error::NoImage,
             RemoveImageError::Unavailable(error) => Error::Unavailable(error),
         })?;
-        tracing::info!(event = "image deleted", user = %id, by = %claims.user_id, %request);
+        tracing::info!(
+            event = "image deleted",
+            user = %id,
+            by = %claims.user_id,
+            %request,
+            "a profile image was deleted"
+        );
         if let Some(before) = before.as_ref().and_then(ProfileImage::stored) {
             self.remove_images_at_once(id, Some(&before.store), request).await;
         }

@@ -27,7 +27,14 @@ impl Roster {
                 Error::Unavailable(error)
             }
         })?;
-        tracing::info!(event = "user deleted", user = %id, by = %caller.id, reason = trashed.reason.as_str(), %request);
+        tracing::info!(
+            event = "user deleted",
+            user = %id,
+            by = %caller.id,
+            reason = trashed.reason.as_str(),
+            %request,
+            "a user was put into the trash"
+        );
         Ok(())
     }
 }

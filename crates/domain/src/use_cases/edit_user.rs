@@ -21,7 +21,7 @@ impl Roster {
             EditError::UsernameTaken => Error::UsernameTaken { suggestions: Vec::new() },
             EditError::Unavailable(error) => Error::Unavailable(error),
         })?;
-        tracing::info!(event = "user edited", user = %id, by = %caller.id, %request);
+        tracing::info!(event = "user edited", user = %id, by = %caller.id, %request, "a user was edited");
         Ok(user)
     }
 }

@@ -55,7 +55,13 @@ impl Roster {
         let tell = |purged: &[UserId]| {
             metrics::counter!("roster_users_purged_total").increment(purged.len() as u64);
             for user in purged {
-                tracing::info!(event = "user purged", %user, by = "retention", %request);
+                tracing::info!(
+                    event = "user purged",
+                    %user,
+                    by = "retention",
+                    %request,
+                    "a user was deleted for good: too long in the trash"
+                );
             }
         };
         match self.ports.trash.purge_expired(cutoff, PURGE_BATCH, &change).await {
@@ -105,7 +111,12 @@ impl Roster {
         match select(removal, self.ports.clock.sleep(AT_ONCE)).await {
             Either::Left((Ok(()), _)) => {}
             Either::Left((Err(error), _)) => {
-                tracing::debug!(event = "image removal put off", error = %Chain(&error), %request);
+                tracing::debug!(
+                    event = "image removal put off",
+                    error = %Chain(&error),
+                    %request,
+                    "an image could not be removed; it is tried again"
+                );
             }
             Either::Right(_) => tracing::debug!(event = "image removal put off", %request, "it takes long"),
         }
@@ -177,7 +188,12 @@ impl Roster {
         store.remove(&removal.image.key).await?;
         self.ports.removals.done(removal).await?;
         metrics::counter!("roster_images_removed_total").increment(1);
-        tracing::info!(event = "image removed", user = %removal.owner, %request);
+        tracing::info!(
+            event = "image removed",
+            user = %removal.owner,
+            %request,
+            "an image that no user has was removed"
+        );
         Ok(())
     }
 

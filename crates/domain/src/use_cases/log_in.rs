@@ -134,7 +134,7 @@ impl Roster {
                 let by_stranger = is_stranger(client, log_ins);
                 let user_id = credentials.map(|credentials| credentials.user_id);
                 let (user, address) = (user_id.map(display), request.client.map(display));
-                tracing::info!(event = "log-in failed", user, client = address, %request);
+                tracing::info!(event = "log-in failed", user, client = address, %request, "a log-in failed");
                 Ok(Checked::Wrong(FailedCheck(user_id.map(|user_id| FailedLogIn { user_id, by_stranger }))))
             }
         }
@@ -173,11 +173,17 @@ impl Roster {
         let client = request.client.map(display);
         if self.ports.users.open_session(&open, &change).await? {
             self.limiter.logged_in(&email);
-            tracing::info!(event = "logged in", user = %claims.user_id, client, %request);
+            tracing::info!(event = "logged in", user = %claims.user_id, client, %request, "a user logged in");
             Ok(pair)
         } else {
             // Deleted since the password was checked.
-            tracing::info!(event = "log-in failed", user = %claims.user_id, client, %request);
+            tracing::info!(
+                event = "log-in failed",
+                user = %claims.user_id,
+                client,
+                %request,
+                "a log-in failed"
+            );
             Err(Error::BadCredentials)
         }
     }

@@ -35,10 +35,13 @@ use crate::values::UserId;
 pub use bulk_delete::BulkDeletion;
 pub use housekeeping::{PURGE_BATCH, RemovalProgress};
 pub use log_in::{Checked, FailedCheck, Known, TokenPair};
-use read_image::HELD_IMAGES;
 pub use read_image::{ImageContent, ImageReading, ImageVersion, KnownVersions};
 pub use sign_up::{Prepared, SignUp};
 pub use upload_image::UploadTarget;
+
+/// How many bytes of images are held in memory at most, by all who are sent one. An image that finds no room is read from its
+/// store twice: once to be checked, and once to be sent.
+const HELD_IMAGES: u64 = 16 << 20;
 
 /// Who may sign up as an admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +107,21 @@ impl Roster {
         let TooMany { limit, retry_after, is_first } = too_many;
         let (limit, client) = (limit.as_str(), request.client.map(tracing::field::display));
         if is_first {
-            tracing::warn!(event = "rate limit reached", limit, client, %request, "refusing with 429: {limit}");
+            tracing::warn!(
+                event = "rate limit reached",
+                limit,
+                client,
+                %request,
+                "refusing with 429: {limit}"
+            );
         } else {
-            tracing::debug!(event = "rate limited", limit, client, %request);
+            tracing::debug!(
+                event = "rate limited",
+                limit,
+                client,
+                %request,
+                "a request was refused with 429"
+            );
         }
         Error::RateLimited { limit, retry_after }
     }

@@ -20,7 +20,13 @@ impl Roster {
             }
         })?;
         metrics::counter!("roster_users_purged_total").increment(1);
-        tracing::info!(event = "user purged", user = %id, by = %caller.id, %request);
+        tracing::info!(
+            event = "user purged",
+            user = %id,
+            by = %caller.id,
+            %request,
+            "a user was deleted for good"
+        );
         self.remove_images_at_once(id, None, request).await;
         Ok(())
     }

@@ -10,10 +10,6 @@ use crate::values::{
 };
 use crate::{Damage, Error};
 
-/// How many bytes of images are held in memory at most, by all who are sent one. An image that finds no room is read from its
-/// store twice: once to be checked, and once to be sent.
-pub(super) const HELD_IMAGES: u64 = 16 << 20;
-
 /// How much of an image is sent at once.
 const PIECE: usize = 64 * 1024;
 
@@ -159,7 +155,11 @@ impl Roster {
             return Ok(Some(ImageReading::Known(Some(version))));
         }
         let Some(store) = self.image_store(&image.store) else {
-            tracing::debug!(event = "image store not configured", store = image.store.as_str());
+            tracing::debug!(
+                event = "image store not configured",
+                store = image.store.as_str(),
+                "the image lies in a store that is not configured"
+            );
             return Err(Error::NoImageStore);
         };
         let Some(stored) = store.open(&image.key).await? else { return Ok(None) };
@@ -229,7 +229,11 @@ impl Roster {
                 if image.is_address() {
                     return Err(Flaw::Damage(Damage::NoImage).of_image(owner, store.name()));
                 }
-                tracing::debug!(event = "original image is neither JPEG nor PNG", user = %owner);
+                tracing::debug!(
+                    event = "original image is neither JPEG nor PNG",
+                    user = %owner,
+                    "an image of the FastAPI service is neither JPEG nor PNG"
+                );
                 return Err(Error::NoImage);
             };
             return Ok(Some(if known.include(None) {
@@ -318,6 +322,7 @@ mod tests {
     use super::*;
     use crate::entities::User;
     use crate::ports::CallerAnswer;
+    use crate::use_cases::HELD_IMAGES;
     use crate::values::{ImageRef, Role, StoreName};
 
     const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0 and so on";

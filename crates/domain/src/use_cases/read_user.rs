@@ -1,5 +1,5 @@
 use super::Roster;
-use super::caller::{may_touch, refused};
+use super::caller::may_touch;
 use crate::Error;
 use crate::entities::User;
 use crate::ports::AccessClaims;
@@ -11,7 +11,7 @@ impl Roster {
         let other = (id != claims.user_id).then_some(id);
         let (caller, named) = self.caller(claims, other).await?;
         if !may_touch(&caller, id) {
-            return Err(refused(&caller));
+            return Err(Error::Forbidden);
         }
         if other.is_none() { Ok(caller) } else { named.ok_or(Error::UserNotFound) }
     }

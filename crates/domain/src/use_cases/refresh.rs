@@ -17,10 +17,20 @@ impl Roster {
             session_lives && state.epoch == claims.epoch
         });
         if !lives {
-            tracing::info!(event = "refresh refused", user = %claims.user_id, %request);
+            tracing::info!(
+                event = "refresh refused",
+                user = %claims.user_id,
+                %request,
+                "a refresh token was refused"
+            );
             return Err(Error::BadRefreshToken);
         }
-        tracing::info!(event = "token refreshed", user = %claims.user_id, %request);
+        tracing::info!(
+            event = "token refreshed",
+            user = %claims.user_id,
+            %request,
+            "an access token was refreshed"
+        );
         Ok(tokens.issue_access(&claims, self.ports.ids.token_id(), now))
     }
 }

@@ -19,7 +19,13 @@ impl Roster {
             RestoreError::NotInTrash => Error::NotInTrash,
             RestoreError::Unavailable(error) => Error::Unavailable(error),
         })?;
-        tracing::info!(event = "user restored", user = %id, by = %caller.id, %request);
+        tracing::info!(
+            event = "user restored",
+            user = %id,
+            by = %caller.id,
+            %request,
+            "a user came back from the trash"
+        );
         Ok(user)
     }
 }

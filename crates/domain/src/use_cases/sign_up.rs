@@ -112,7 +112,15 @@ impl Roster {
             Ok(()) => {
                 let client = request.client.map(tracing::field::display);
                 let role = user.role.as_str();
-                tracing::info!(event = "signed up", user = %user.id, role, by = %actor, client, %request);
+                tracing::info!(
+                    event = "signed up",
+                    user = %user.id,
+                    role,
+                    by = %actor,
+                    client,
+                    %request,
+                    "a user signed up"
+                );
                 Ok(())
             }
             Err(CreateError::EmailTaken) => Err(Error::EmailTaken),

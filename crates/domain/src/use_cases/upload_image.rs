@@ -63,7 +63,7 @@ impl Roster {
             lost @ SetImageError::ReservationLost => Unavailable::new("image reservation", lost).into(),
             SetImageError::Unavailable(error) => Error::Unavailable(error),
         })?;
-        tracing::info!(event = "image uploaded", user = %caller.id, %request);
+        tracing::info!(event = "image uploaded", user = %caller.id, %request, "a profile image was uploaded");
         if let Some(before) = caller.profile_image.as_ref().and_then(ProfileImage::stored) {
             self.remove_images_at_once(caller.id, Some(&before.store), request).await;
         }

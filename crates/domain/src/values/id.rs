@@ -83,7 +83,8 @@ hex_id! {
     SessionId, 16
 }
 hex_id! {
-    /// A request's id, as in the response header `x-request-id` and in the log: 128 random bits.
+    /// A request's id: 128 random bits. It is in the log and in the response header `x-request-id` where its client has not
+    /// named the request.
     RequestId, 16
 }
 

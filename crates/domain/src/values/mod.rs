@@ -9,6 +9,7 @@ mod image;
 mod page;
 mod password;
 mod reason;
+mod request_name;
 mod role;
 mod search;
 mod text;
@@ -26,6 +27,7 @@ pub use image::{
 pub use page::{PageNumber, PageRequest, PerPage};
 pub use password::{Password, PasswordHash};
 pub use reason::Reason;
+pub use request_name::RequestName;
 pub use role::Role;
 pub use search::SearchTerm;
 pub use text::TextError;

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// Shorter than `min`.
-    #[error("should have at least {min} characters")]
+    #[error("should have at least {min} character{}", if *min == 1 { "" } else { "s" })]
     TooShort {
         /// The fewest code points allowed.
         min: usize,

@@ -6,9 +6,9 @@ use roster_domain::values::{Timestamp, UserId};
 use tokio::try_join;
 
 use super::images::{Compared, ImageMove, compare_images, copy_images, expected};
-use super::opened::Opened;
+use super::opened::{BATCH, Opened};
 use super::progress::Progress;
-use super::{BATCH, stopped};
+use super::stopped::stopped;
 use crate::Failure;
 
 /// What the copying came to.

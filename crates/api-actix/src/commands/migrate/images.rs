@@ -8,7 +8,7 @@ use roster_domain::entities::Account;
 use roster_domain::ports::{ImageChunks, ImageStore, Spool, StoredImage, Unavailable};
 use roster_domain::values::{ImageKey, ImageRef, OwnImage, ProfileImage, UserId};
 
-use super::stopped;
+use super::stopped::stopped;
 use crate::Failure;
 
 /// How many images are moved or compared at once.

@@ -9,26 +9,24 @@ mod images;
 mod opened;
 mod progress;
 mod removals;
+mod stopped;
 
 use clap::Args;
-use roster_domain::ports::Unavailable;
 
 use self::accounts::{Copied, compare, copy, refuse_others};
 use self::images::{Compared, ImageMove};
 use self::opened::{Opened, open_pair};
 use self::removals::carry_over;
+use self::stopped::stopped;
 use super::{say, waiting};
 use crate::Failure;
 use roster_settings::MigrationSettings;
 
-/// How many accounts are read at a time. Of the source twice as many are held: those that are being written, and the next.
-const BATCH: usize = 500;
-
 /// What is told behind the arguments.
 pub(super) const HELP: &str = "\
 Stop the service on the source first, and do not start it on the target before this has ended
-with exit code 0: what changes meanwhile is not moved. The source is only read, and stays as it
-is, byte for byte. A run that was cut off is run again, and goes on where it was.
+with exit code 0: what changes meanwhile is not moved. The database of --from is only read, and
+stays as it is, byte for byte. A run that was cut off is run again, and goes on where it was.
 
 The target is looked at first: one that holds users who are not in the source is refused before
 anything is written. In the end every account is read again from both, and every image that was
@@ -88,7 +86,7 @@ async fn migrate(opened: &Opened) -> Result<(), Failure> {
         && !target.users.has_had_admin().await.map_err(stopped)?
     {
         say(
-            "no account is an admin, but there has been one: with ADMIN_SIGNUP=bootstrap anybody may become one",
+            "no account is an admin, but there has been one: with ADMIN_SIGNUP=bootstrap anyone may sign up as one",
         )?;
     }
     Ok(())
@@ -113,13 +111,4 @@ fn tell_of_images(images: Option<&ImageMove>, compared: &Compared) -> Result<(),
         ))?;
     }
     Ok(())
-}
-
-/// A store did not do what it was asked. Nobody knows here whether that passes by itself.
-fn stopped(error: Unavailable) -> Failure {
-    let error = roster_domain::Error::from(error);
-    Failure::Migration(format!(
-        "{}; once that is well, another run goes on from here",
-        roster_domain::Chain(&error)
-    ))
 }

@@ -12,6 +12,9 @@ use crate::composition::{
 use crate::system::{RandomIds, SystemClock};
 use roster_settings::{Database, Images, MigrationSettings, Place};
 
+/// How many accounts are read at a time. Of the source twice as many are held: those that are being written, and the next.
+pub(super) const BATCH: usize = 500;
+
 /// The source, which is only read, the target, and the places of images where they are moved.
 pub(super) struct Opened {
     pub(super) source: Source,

@@ -5,7 +5,8 @@ use roster_domain::entities::{Change, Request};
 use roster_domain::ports::{ImageRemovals, Unavailable};
 use roster_domain::values::{StoreName, Timestamp};
 
-use super::{BATCH, Opened, stopped};
+use super::opened::{BATCH, Opened};
+use super::stopped::stopped;
 use crate::Failure;
 
 /// How many removals are written at once: each is a write of its own, which waits for a disk.

@@ -1,10 +1,9 @@
 use actix_web::{HttpResponse, web};
 
-use super::sign_up::{SignUpForm, create};
-use crate::http::answers::Message;
+use super::sign_up::{Message, SignUpForm, create};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, LimitRefusals, SignUpConflicts};
+use crate::http::refusals::{BodyRefusals, CallerRefusals, Failures, LimitRefusals, SignUpConflicts};
 
 /// Create an admin
 ///
@@ -20,10 +19,7 @@ use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, LimitRefusals
         CallerRefusals, SignUpConflicts, BodyRefusals, LimitRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn admin_sign_up(
-    call: Call,
-    payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+pub(super) async fn admin_sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let caller = call.roster().admin_sign_up_caller(call.token().as_ref())?;
     if let Some(claims) = caller {
         call.note_caller(claims);

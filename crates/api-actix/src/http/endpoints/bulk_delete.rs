@@ -8,15 +8,17 @@ use crate::http::answers::Text;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{ID, REASON};
-use crate::http::openapi::{BodyRefusals, CallerRefusals, Failures, IdsRefusals};
+use crate::http::refusals::{BodyRefusals, CallerRefusals, Failures, IdsRefusals};
 
 /// The most ids of one deletion.
 const MAX_IDS: usize = 1000;
 
 form! {
     /// Who is to be deleted, and why.
-    pub(in crate::http) struct BulkDeletionForm {
+    struct BulkDeletionForm {
+        /// Ids of users.
         ids: Vec<Option<UserId>> = list(ID, MAX_IDS).at_least(1),
+        /// Why, for the log.
         reason: Reason = REASON,
     }
 }
@@ -29,7 +31,7 @@ struct Id(String);
 
 /// What became of each id.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct BulkDeletion {
+struct BulkDeletion {
     /// In the trash before, unknown, or mentioned before.
     #[schema(value_type = Vec<Id>)]
     alredy_deleted_user: Vec<Text<UserId>>,
@@ -39,6 +41,8 @@ pub(in crate::http) struct BulkDeletion {
 }
 
 /// Put many users into the trash
+///
+/// For admins. Each id is dealt with by itself, in the order in which they are given.
 #[utoipa::path(
     post,
     path = "/api/v1/trash/bulk-delete",
@@ -50,7 +54,7 @@ pub(in crate::http) struct BulkDeletion {
         CallerRefusals, BodyRefusals, IdsRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn bulk_delete(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn bulk_delete(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let BulkDeletionForm { ids, reason } = call.body(payload).await?;
     let ids = ids.into_iter().collect::<Option<Vec<_>>>().ok_or(Refusal::NotAnId)?;

@@ -5,17 +5,19 @@ use roster_fastapi_body::form;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::REASON;
-use crate::http::openapi::{CallerRefusals, DeletionRefusals, Failures, QueryRefusals, UnknownUser};
+use crate::http::refusals::{CallerRefusals, DeletionRefusals, Failures, QueryRefusals, UnknownUser};
 
 form! {
     /// Why somebody is deleted.
-    pub(in crate::http) struct DeletionQuery {
-        /// Why
+    struct DeletionQuery {
+        /// Why, for the log
         reason: Reason = REASON,
     }
 }
 
 /// Put a user into the trash
+///
+/// For the user and for admins. The user can no longer log in, and can be restored for some time.
 #[utoipa::path(
     delete,
     path = "/api/v1/auth/users/{user_id}",
@@ -30,7 +32,7 @@ form! {
         CallerRefusals, DeletionRefusals, UnknownUser, QueryRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn delete_user(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn delete_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let DeletionQuery { reason } = call.query()?;
     let (user, request) = (call.user_id()?, call.request());

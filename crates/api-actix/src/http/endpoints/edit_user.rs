@@ -7,12 +7,14 @@ use crate::http::answers::User;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, USERNAME};
-use crate::http::openapi::{BodyRefusals, CallerRefusals, EditConflicts, Failures, IdRefusals, UnknownUser};
+use crate::http::refusals::{BodyRefusals, CallerRefusals, EditConflicts, Failures, IdRefusals, UnknownUser};
 
 form! {
     /// What is to change: one of them, or both.
-    pub(in crate::http) struct EditForm {
+    struct EditForm {
+        /// The new username. Nobody else has it, in whatever case.
         username: Option<Username> = optional(USERNAME),
+        /// The new email. Nobody else has it, in whatever case.
         email: Option<Email> = optional(EMAIL),
     }
     check |edit| match (&edit.username, &edit.email) {
@@ -22,6 +24,8 @@ form! {
 }
 
 /// Edit a user
+///
+/// For the user and for admins. What is left out stays as it is.
 #[utoipa::path(
     put,
     path = "/api/v1/auth/users/{user_id}",
@@ -34,7 +38,7 @@ form! {
         CallerRefusals, BodyRefusals, IdRefusals, UnknownUser, EditConflicts, Failures,
     ),
 )]
-pub(in crate::http) async fn edit_user(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn edit_user(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let EditForm { username, email } = call.body(payload).await?;
     let (user, request) = (call.user_id()?, call.request());

@@ -7,14 +7,17 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// That the server answers.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Health {
+struct Health {
+    /// Always the same.
     #[schema(example = "I am healthy")]
     status: &'static str,
 }
 
 /// Whether the server answers
+///
+/// It asks no store: `/health/ready` does.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "It does", body = Health)))]
-pub(in crate::http) async fn health() -> HttpResponse {
+pub(super) async fn health() -> HttpResponse {
     // Never serialised: this is asked more often than anything else.
     HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(r#"{"status":"I am healthy"}"#)
 }

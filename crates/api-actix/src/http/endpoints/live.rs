@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 /// That the process serves.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Live {
+struct Live {
+    /// Always the same.
     #[schema(example = "live")]
     status: &'static str,
 }
@@ -14,7 +15,7 @@ pub(in crate::http) struct Live {
 ///
 /// It asks nobody else: where this does not answer, a restart may help.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "It does", body = Live)))]
-pub(in crate::http) async fn live() -> HttpResponse {
+pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .json(Live { status: "live" })

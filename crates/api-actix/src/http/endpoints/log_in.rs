@@ -9,26 +9,30 @@ use utoipa::ToSchema;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, PASSWORD};
-use crate::http::openapi::{BodyRefusals, CredentialRefusals, Failures, LimitRefusals};
+use crate::http::refusals::{BodyRefusals, CredentialRefusals, Failures, LimitRefusals};
 
 form! {
     /// Who wants to log in.
-    pub(in crate::http) struct LogInForm {
+    struct LogInForm {
+        /// In any case of its letters.
         email: Email = EMAIL,
+        /// As it was given at the sign-up.
         password: Password = PASSWORD,
     }
 }
 
 /// The tokens of a new session.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct TokenPair<'a> {
-    /// For the next half hour.
+struct TokenPair<'a> {
+    /// A bearer token for the next half hour.
     access_token: &'a str,
     /// For new access tokens, for seven days.
     refresh_token: &'a str,
 }
 
 /// Log in
+///
+/// Starts a session. Its access token is sent as `Authorization: Bearer …`; its refresh token gives new ones.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/login",
@@ -39,7 +43,7 @@ pub(in crate::http) struct TokenPair<'a> {
         CredentialRefusals, BodyRefusals, LimitRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn log_in(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let LogInForm { email, password } = call.body(payload).await?;
     let request = call.request();
     let known = match call.roster().check_password(email, password, request).await? {

@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use crate::http::answers::image_name;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{Failures, TokenRefusals, UploadRefusals};
+use crate::http::refusals::{Failures, TokenRefusals, UploadRefusals};
 use crate::http::upload::{Upload, not_a_file, receive};
 
 /// A profile image, as JPEG or PNG.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone; the form is read as it arrives")]
-pub(in crate::http) struct ImageForm {
+struct ImageForm {
     /// At most 10 MiB. Its name ends in `.jpg`, `.jpeg`, `.jfif` or `.png`, or has no known extension.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     image: Vec<u8>,
@@ -21,13 +21,16 @@ pub(in crate::http) struct ImageForm {
 
 /// Where the image is now.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct UploadedImage {
+pub(super) struct UploadedImage {
+    /// That it was stored.
     pub(super) message: &'static str,
     /// The image's name, or its address.
     pub(super) filename: String,
 }
 
 /// Upload the caller's profile image
+///
+/// What is stored is a new JPEG or PNG of the picture: upright, at most 1024 pixels a side, without metadata.
 #[utoipa::path(
     post,
     path = "/api/v1/profile-upload/",
@@ -39,10 +42,7 @@ pub(in crate::http) struct UploadedImage {
         TokenRefusals, UploadRefusals, Failures,
     ),
 )]
-pub(in crate::http) async fn profile_upload(
-    call: Call,
-    payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+pub(super) async fn profile_upload(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let filename = upload(&call, payload, "image", UploadTarget::Default).await?;
     Ok(HttpResponse::Ok().json(UploadedImage { message: "File uploaded successfully!", filename }))
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownImage};
+use crate::http::refusals::{CallerRefusals, Failures, IdRefusals, UnknownImage};
 
 /// Only the reader's own cache may keep it, and asks before each use: who may read it, or which it is, may have changed. It
 /// can't be `no-store` as all else is, since then nobody would have an image to ask about with `If-None-Match`.
@@ -20,9 +20,11 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "stands in the OpenAPI document alone")]
-pub(in crate::http) struct ImageFile(Vec<u8>);
+pub(super) struct ImageFile(Vec<u8>);
 
 /// Read a user's profile image
+///
+/// For the user and for admins.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/users/{user_id}/profile-image",
@@ -42,11 +44,11 @@ pub(in crate::http) struct ImageFile(Vec<u8>);
             ),
             headers(("ETag" = String, description = "Names the image's content; absent where another service stored it")),
         ),
-        (status = 304, description = "The caller has it already", headers(("ETag" = String))),
+        (status = 304, description = "The caller has it already", headers(("ETag" = String, description = "Names the image's content"))),
         CallerRefusals, IdRefusals, UnknownImage, Failures,
     ),
 )]
-pub(in crate::http) async fn read_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn read_profile_image(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let user = call.user_id()?;
     let reading = call.roster().read_image(caller, user, &known(call.http())).await?;
@@ -65,9 +67,21 @@ pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse,
     let chunks = content.chunks.inspect_err(move |error| {
         let (cause, error) = (error.store, Chain(error));
         if state.outages.is_untold(cause, &error) {
-            tracing::error!(event = "image broke off", cause, %error, %request);
+            tracing::error!(
+                event = "image broke off",
+                cause,
+                %error,
+                %request,
+                "an image could not be read to its end"
+            );
         } else {
-            tracing::debug!(event = "image broke off", cause, %error, %request);
+            tracing::debug!(
+                event = "image broke off",
+                cause,
+                %error,
+                %request,
+                "an image could not be read to its end"
+            );
         }
     });
     let mut answer = about(HttpResponse::Ok(), content.version)?;

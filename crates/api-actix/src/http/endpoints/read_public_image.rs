@@ -5,9 +5,11 @@ use roster_domain::values::ImageKey;
 use super::read_profile_image::{ImageFile, answer, known};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{Failures, UnknownAddress};
+use crate::http::refusals::{Failures, UnknownAddress};
 
 /// Read an image in S3 by its address, where images are public
+///
+/// Without a token. The operator's setting `PUBLIC_IMAGES` says whether images are public.
 #[utoipa::path(
     get,
     path = "/api/v1/profile-images/{owner}/{name}",
@@ -27,11 +29,11 @@ use crate::http::openapi::{Failures, UnknownAddress};
             ),
             headers(("ETag" = String, description = "Names the image's content")),
         ),
-        (status = 304, description = "The caller has it already", headers(("ETag" = String))),
+        (status = 304, description = "The caller has it already", headers(("ETag" = String, description = "Names the image's content"))),
         UnknownAddress, Failures,
     ),
 )]
-pub(in crate::http) async fn read_public_image(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn read_public_image(call: Call) -> Result<HttpResponse, Refusal> {
     let path = call.http().match_info();
     let key = format!("{}/{}", path.query("owner"), path.query("name"));
     let key = ImageKey::parse(&key).map_err(|_| Error::NoImage)?;

@@ -3,9 +3,11 @@ use actix_web::HttpResponse;
 use crate::http::answers::User;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownUser};
+use crate::http::refusals::{CallerRefusals, Failures, IdRefusals, UnknownUser};
 
 /// Read a user
+///
+/// For the user and for admins.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/users/{user_id}",
@@ -17,7 +19,7 @@ use crate::http::openapi::{CallerRefusals, Failures, IdRefusals, UnknownUser};
         CallerRefusals, IdRefusals, UnknownUser, Failures,
     ),
 )]
-pub(in crate::http) async fn read_user(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn read_user(call: Call) -> Result<HttpResponse, Refusal> {
     let caller = call.caller()?;
     let user = call.roster().read_user(caller, call.user_id()?).await?;
     Ok(HttpResponse::Ok().json(User::from(&user)))

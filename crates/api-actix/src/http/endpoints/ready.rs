@@ -5,11 +5,12 @@ use utoipa::ToSchema;
 
 use crate::http::call::Call;
 use crate::http::error::Refusal;
-use crate::http::openapi::Failures;
+use crate::http::refusals::Failures;
 
 /// That requests can be served.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Ready {
+struct Ready {
+    /// Always the same.
     #[schema(example = "ready")]
     status: &'static str,
 }
@@ -23,7 +24,7 @@ pub(in crate::http) struct Ready {
     tag = "health",
     responses((status = 200, description = "Yes", body = Ready), Failures),
 )]
-pub(in crate::http) async fn ready(call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn ready(call: Call) -> Result<HttpResponse, Refusal> {
     // It is an answer like any other, and no failure of this request: what is wrong was told where it was found.
     let mut response = if call.is_ready().await? {
         HttpResponse::Ok().json(Ready { status: "ready" })

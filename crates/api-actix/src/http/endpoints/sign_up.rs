@@ -2,18 +2,22 @@ use actix_web::{HttpResponse, web};
 use roster_domain::use_cases::{Prepared, SignUp};
 use roster_domain::values::{Email, Password, Username};
 use roster_fastapi_body::form;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::http::answers::Message;
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{EMAIL, PASSWORD, USERNAME};
-use crate::http::openapi::{BodyRefusals, Failures, LimitRefusals, SignUpConflicts};
+use crate::http::refusals::{BodyRefusals, Failures, LimitRefusals, SignUpConflicts};
 
 form! {
     /// What somebody signs up with.
-    pub(in crate::http) struct SignUpForm {
+    pub(super) struct SignUpForm {
+        /// To log in with. Nobody else has it, in whatever case.
         email: Email = EMAIL,
+        /// Shown to others. Nobody else has it, in whatever case.
         username: Username = USERNAME,
+        /// To log in with.
         password: Password = PASSWORD,
     }
 }
@@ -24,7 +28,16 @@ impl From<SignUpForm> for SignUp {
     }
 }
 
+/// What was done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Message {
+    /// What was done, for people.
+    message: &'static str,
+}
+
 /// Create a user
+///
+/// The user can log in at once. Email and username belong to nobody else, in any case of their letters.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/signup",
@@ -32,7 +45,7 @@ impl From<SignUpForm> for SignUp {
     request_body = SignUpForm,
     responses((status = 201, description = "Created", body = Message), SignUpConflicts, BodyRefusals, LimitRefusals, Failures),
 )]
-pub(in crate::http) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
+pub(super) async fn sign_up(call: Call, payload: web::Payload) -> Result<HttpResponse, Refusal> {
     let form: SignUpForm = call.body(payload).await?;
     create(&call, call.roster().prepare_sign_up(form.into(), call.request()).await?).await
 }

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::super::call::Call;
 use super::super::middleware::Noted;
-use super::super::routes::ENDPOINTS;
+use super::super::table::TABLE;
 use super::*;
 
 #[actix_web::test]
@@ -27,7 +27,7 @@ async fn the_server_says_that_it_is_healthy() {
 #[actix_web::test]
 async fn every_path_answers_405_with_its_methods_to_any_other() {
     let world = World::new();
-    for endpoint in ENDPOINTS {
+    for endpoint in TABLE.iter() {
         for method in [Method::PATCH, Method::OPTIONS, Method::CONNECT, Method::TRACE] {
             let request = TestRequest::with_uri(&endpoint.path.replace("{user_id}", "x")).method(method);
             let answer = world.call(request).await;
@@ -40,7 +40,7 @@ async fn every_path_answers_405_with_its_methods_to_any_other() {
 #[actix_web::test]
 async fn every_path_with_the_other_ending_is_redirected_to_the_route() {
     let world = World::new();
-    for endpoint in ENDPOINTS {
+    for endpoint in TABLE.iter() {
         let path = endpoint.path.replace("{user_id}", "x:y").replace("{file}", "index.html");
         let path = path.replace("{owner}", "x").replace("{name}", "y");
         let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);

@@ -1,10 +1,11 @@
 //! The worst bodies on every endpoint that takes JSON, and clients that are slow at all that there is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 use super::{force, together};
 use crate::bodies::{Manner, send, with_body, worst as worst_bodies};
@@ -15,6 +16,9 @@ use crate::target::Target;
 /// How many connections there are of each manner and kind that waits, and how many that send without end.
 const WAITING: u32 = 100;
 const BUSY: u32 = 2;
+
+/// How long a slow one that lost its connection waits before it opens the next.
+const REST: Duration = Duration::from_secs(5);
 
 /// With and without a token.
 pub(super) async fn worst(target: Arc<Target>) -> Figures {
@@ -50,6 +54,7 @@ pub(super) async fn slow(target: Arc<Target>) -> Figures {
                 // It ends with the connection, which is lost in the end.
                 let stay = slow::stay(kind, way, token.clone(), Arc::clone(&connected));
                 let _ = timeout_at(target.until, stay).await;
+                sleep(REST).await;
             }
         }
     });

@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't go on without, it stops for")]
 
+mod imports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::{Imports, sources};
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
@@ -154,6 +158,27 @@ fn one_file_of_the_api_names_adapters() {
     assert_eq!(files, [source.join("composition.rs")]);
 }
 
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let (mut arrows, mut circles) = (0, Vec::new());
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let imports =
+            Imports::of(&format!("roster_{}", name.replace('-', "_")), sources(&folder.join("src")));
+        let imported = imports.arrows();
+        arrows += imported.values().map(BTreeSet::len).sum::<usize>();
+        for circle in imports.circles() {
+            for file in &circle {
+                let others: Vec<_> = imported[file].intersection(&circle).collect();
+                circles.push(format!("{name}: {file} imports {others:?}"));
+            }
+        }
+    }
+    assert!(arrows > 300, "the imports are read: {arrows}");
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
 /// What stands between backticks or as a link's target, where it looks like a path of this repository.
 fn paths_in(text: &str) -> BTreeSet<String> {
     let spans = text.split('`').skip(1).step_by(2);
@@ -189,4 +214,48 @@ fn every_crate_stands_on_the_architecture_page() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(text.contains(&name), "docs/architecture.md does not mention crates/{name}");
     }
+}
+
+/// The arguments of the macro call that begins there, behind its opening parenthesis.
+fn arguments(text: &str) -> &str {
+    let (mut depth, mut in_text, mut escaped) = (1, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if in_text => escaped = true,
+            '"' => in_text = !in_text,
+            '(' if !in_text => depth += 1,
+            ')' if !in_text => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+#[test]
+fn every_log_line_has_a_message() {
+    let mut lines = 0;
+    for file in rust_files(&root().join("crates")) {
+        if !file.components().any(|part| part.as_os_str() == "src") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for level in ["trace", "debug", "info", "warn", "error"] {
+            for (at, call) in text.match_indices(&format!("tracing::{level}!(")) {
+                let line = arguments(&text[at + call.len()..]).trim_end().trim_end_matches(',');
+                let message = line.strip_suffix('"').and_then(|line| line.rsplit_once('"'));
+                // What stands behind `=` is a field's.
+                let has_message = message.is_some_and(|(before, _)| {
+                    let before = before.trim_end();
+                    before.is_empty() || before.ends_with(',')
+                });
+                assert!(has_message, "{}: {line}", file.display());
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 50, "{lines}");
 }
