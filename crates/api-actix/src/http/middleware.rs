@@ -17,7 +17,7 @@ use roster_http_server::Malformed;
 use tokio::time::Instant;
 
 use super::access::Done;
-use super::endpoint::{Endpoint, UNKNOWN};
+use super::endpoint::Endpoint;
 use super::error::{Blame, Refusal};
 use super::headers::{Area, name};
 use super::state::AppState;
