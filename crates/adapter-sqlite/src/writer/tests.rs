@@ -251,7 +251,7 @@ async fn closing_finishes_what_waits() {
     drop(queue);
     drop(writer);
     for mut answer in answers {
-        assert!(matches!(answer.try_recv(), Ok(Ok(Ok(1)))));
+        assert!(matches!(answer.try_recv(), Ok(Ok(Ok(Done { value: 1, .. })))));
     }
     let count: i64 = Connection::open(&file)
         .unwrap()
