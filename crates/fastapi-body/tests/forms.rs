@@ -281,7 +281,7 @@ fn the_document_tells_what_is_read() {
             { "name": "q", "in": "query", "description": "A piece of it", "required": false,
               "schema": { "type": "string", "minLength": 1, "maxLength": 5 } },
             { "name": "count", "in": "query", "required": false,
-              "schema": { "type": "integer", "minimum": 1, "maximum": 30 } },
+              "schema": { "type": "integer", "default": 10, "minimum": 1, "maximum": 30 } },
         ])
     );
 }

@@ -117,14 +117,11 @@ async fn requests_hashes_store_calls_and_removals_are_counted_exactly() {
         let labels = [("store", store), ("operation", operation), ("outcome", outcome)];
         metrics.has("roster_store_calls_total", &labels, expected);
     };
-    calls("SQLite", "create", "ok", 2);
-    calls("SQLite", "credentials", "ok", 3);
-    calls("SQLite", "open_session", "ok", 2);
-    calls("SQLite", "set_image", "ok", 1);
+    let (database, create) = app.creation();
+    calls(database, create, "ok", 2);
+    calls(database, create, "refused", 1);
     calls("image folder", "put", "ok", 1);
     calls("image folder", "remove", "ok", 1);
-    calls("SQLite", "trash_put", "ok", 1);
-    calls("SQLite", "trash_purge", "ok", 1);
     metrics.has("roster_store_calls_total", &[("outcome", "unavailable")], 0);
     metrics.has("roster_users_purged_total", &[], 1);
     metrics.has("roster_images_removed_total", &[], 1);

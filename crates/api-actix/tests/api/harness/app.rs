@@ -176,6 +176,11 @@ impl TestApp {
         archive.write(&accounts, START).await.expect("an account is written");
     }
 
+    /// The database's name in the metrics, and the operation that creates a user there.
+    pub(crate) fn creation(&self) -> (&'static str, &'static str) {
+        if self.setup.database.is_some() { ("MongoDB", "insert") } else { ("SQLite", "create") }
+    }
+
     pub(crate) fn log(&self) -> watch::Ref<'_, Log> {
         self.server.log()
     }
