@@ -180,12 +180,13 @@ async fn the_log_tells_the_clients_address_and_nothing_of_whom_it_wanted_to_be()
 
 #[tokio::test]
 async fn an_honest_client_waits_for_a_few_hashes_however_many_another_has_waiting() {
-    let setup = Setup::new().set("TRUSTED_PROXIES", "127.0.0.1").set("BCRYPT_COST", "10");
+    // A hash takes long beside what the store does before and after it.
+    let setup = Setup::new().set("TRUSTED_PROXIES", "127.0.0.1").set("BCRYPT_COST", "12");
     let app = setup.set("HASH_DEADLINE_SECONDS", "100").start().await;
     sign_up(&app, "192.0.2.1", "ann").await.has(201);
     let flood =
         |number: usize| log_in(&app, "203.0.113.1", &format!("nobody{number}"), "wrong").into_future();
-    let mut floods: FuturesUnordered<_> = (0..60).map(flood).collect();
+    let mut floods: FuturesUnordered<_> = (0..40).map(flood).collect();
     // The queue is full of one client's by now.
     floods.next().await.unwrap();
     let mut honest = log_in(&app, "192.0.2.1", "ann", "secret").into_future();
@@ -200,5 +201,5 @@ async fn an_honest_client_waits_for_a_few_hashes_however_many_another_has_waitin
     answer.has(200);
     // Those under way, one turn, and what was answered at the same time.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    assert!(before <= 4 * cores + 2, "{before} of 59 came first");
+    assert!(before <= 4 * cores + 2, "{before} of 39 came first");
 }
