@@ -27,6 +27,9 @@ impl AccountArchive for MongoStore {
     }
 
     async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
+        if let Some(cost) = Account::dearest_hash(accounts) {
+            self.remember_cost(cost).await?;
+        }
         for batch in accounts.chunks(BATCH) {
             let written = self.put_accounts(batch, now).await;
             self.totals.forget();

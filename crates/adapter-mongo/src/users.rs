@@ -124,18 +124,7 @@ impl Users for MongoStore {
             let costs = found.iter().filter_map(|found| document::password_hash(found).bcrypt_cost());
             dearest = costs.fold(dearest, u32::max);
         }
-        let meta = self.server.writes.meta.clone();
-        let raise = async move {
-            meta.find_one_and_update(
-                doc! { "_id": "dearest_hash" },
-                doc! { "$max": { "cost": i64::from(dearest) } },
-            )
-            .upsert(true)
-            .return_document(ReturnDocument::After)
-            .await
-        };
-        let kept = self.server.writes.run("update", raise).await?.and_then(|kept| kept.get_i64("cost").ok());
-        Ok(kept.and_then(|kept| u32::try_from(kept).ok()).unwrap_or(dearest))
+        Ok(self.remember_cost(dearest).await?)
     }
 
     async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {
@@ -375,5 +364,23 @@ impl MongoStore {
         let (users, update) = (self.server.writes.users.clone(), update.into());
         let write = async move { change(&users, filter, update, projection).await };
         self.server.writes.run("update", self.totals.counting(user, by, write, Option::is_some)).await
+    }
+}
+
+impl MongoStore {
+    /// Remembers that a hash may cost so much. Returns what the dearest may cost.
+    pub(crate) async fn remember_cost(&self, cost: u32) -> Result<u32, Failure> {
+        let meta = self.server.writes.meta.clone();
+        let raise = async move {
+            meta.find_one_and_update(
+                doc! { "_id": "dearest_hash" },
+                doc! { "$max": { "cost": i64::from(cost) } },
+            )
+            .upsert(true)
+            .return_document(ReturnDocument::After)
+            .await
+        };
+        let kept = self.server.writes.run("update", raise).await?.and_then(|kept| kept.get_i64("cost").ok());
+        Ok(kept.and_then(|kept| u32::try_from(kept).ok()).unwrap_or(cost))
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::fault::Failure;
 use crate::rows::{self, USER_COLUMNS, all, execute, first, saturate, user};
-use crate::users::taken_name;
+use crate::users::{remember_cost, taken_name};
 use crate::{SqliteStore, rank, removals, trash};
 
 pub(crate) const ACCOUNTS: &str = "SELECT
@@ -29,6 +29,9 @@ impl AccountArchive for SqliteStore {
             }
             for account in &accounts {
                 write(connection, account, now)?;
+            }
+            if let Some(cost) = Account::dearest_hash(&accounts) {
+                remember_cost(connection, cost)?;
             }
             Ok(make_live(connection, &accounts)?)
         })

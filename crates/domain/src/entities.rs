@@ -192,6 +192,14 @@ pub struct Account {
     pub trash: Option<TrashEntry>,
 }
 
+impl Account {
+    /// What the dearest of their password hashes costs; `None` where no cost can be read.
+    #[must_use]
+    pub fn dearest_hash(accounts: &[Self]) -> Option<u32> {
+        accounts.iter().filter_map(|account| account.password_hash.bcrypt_cost()).max()
+    }
+}
+
 /// One page of a longer list, and how long the whole list is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

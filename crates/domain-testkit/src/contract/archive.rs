@@ -51,6 +51,19 @@ async fn read_all(stores: &Stores) -> Vec<Account> {
     stores.archive.read(None, 1_000).await.unwrap()
 }
 
+pub async fn the_dearest_hash_of_imported_accounts_is_remembered(stores: Stores) {
+    let costs = ["$2b$06$", "$2b$11$", "$2b$09$"].into_iter().zip(["ann", "ben", "cleo"]);
+    let accounts: Vec<_> = costs
+        .map(|(cost, name)| Account {
+            password_hash: hash(&format!("{cost}{}", "x".repeat(53))),
+            ..account(name)
+        })
+        .collect();
+    stores.archive.write(&accounts, at(0)).await.unwrap();
+    stores.archive.write(&[account("dora")], at(0)).await.unwrap();
+    assert_eq!(stores.users.dearest_hash(4).await.unwrap(), 11);
+}
+
 pub async fn an_empty_store_has_no_accounts(stores: Stores) {
     assert_eq!(read_all(&stores).await, []);
     assert_eq!(stores.archive.read(Some(user_id(1)), 10).await.unwrap(), []);

@@ -149,6 +149,7 @@ macro_rules! store_contract {
             }
             archive {
                 an_empty_store_has_no_accounts
+                the_dearest_hash_of_imported_accounts_is_remembered
                 an_image_whose_checksum_alone_differs_is_not_left_to_be_removed
                 an_account_is_read_as_it_was_written
                 an_account_is_read_as_it_became

@@ -41,6 +41,7 @@ impl AccountArchive for MemoryStore {
                 state.spared.remove(&account.user.id);
             }
         }
+        state.dearest_hash = state.dearest_hash.max(Account::dearest_hash(accounts).unwrap_or_default());
         state.has_had_admin |= accounts.iter().any(|account| account.user.role == Role::Admin);
         Ok(())
     }

@@ -47,6 +47,7 @@ pub trait AccountArchive: Send + Sync {
     /// - MUST take any account that [`read`](Self::read) can return, whatever its names are.
     /// - MUST refuse an account whose email or username another account has, and name it.
     /// - The batch MUST be written whole or, each account for itself, not at all.
+    /// - [`Users::dearest_hash`](super::Users::dearest_hash) MUST answer at least [`Account::dearest_hash`] of them from then on.
     async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError>;
 }
 

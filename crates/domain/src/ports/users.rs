@@ -49,7 +49,7 @@ pub trait Users: Send + Sync {
 
     /// Told that hashes of that cost are made from now on, answers what the dearest hash of the store may cost.
     ///
-    /// - MUST answer the largest that it was ever told, or more.
+    /// - MUST answer the largest that it was ever told, or more, also by an import.
     async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable>;
 
     /// What a refresh is checked against: the live user's epoch, and of the session, where one is named and has not ended,
