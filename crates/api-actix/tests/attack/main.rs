@@ -48,7 +48,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How much longer than on an instance that nobody attacks requests may take, but for one of a hundred. A debug build needs
 /// some ten times as long to read what it is sent, on processors that it shares with those who send it.
 const MOST_WAITED: Duration = Duration::from_secs(1);
-const MOST_WAITED_IN_DEBUG: Duration = Duration::from_secs(5);
+const MOST_WAITED_IN_DEBUG: Duration = Duration::from_secs(10);
 
 /// How much more memory may be resident afterwards than before: the tables of who asked how often (12 MB), caches and pools
 /// of the stores' drivers, and what the allocator keeps.
