@@ -655,30 +655,46 @@ mod tests {
         assert!(queue.next().is_none());
     }
 
+    /// What comes, goes or is served, of whom, and which of those that are there.
+    type Act = (u8, u8, u64, usize);
+
+    /// Jobs that wait, and those that threads have.
+    #[derive(Default)]
+    struct Crowd<'a> {
+        places: Vec<Place<'a, ()>>,
+        busy: Vec<Taken<()>>,
+    }
+
+    impl<'a> Crowd<'a> {
+        fn act(&mut self, queue: &'a Arc<Queue<()>>, (act, number, account, which): Act) {
+            let Self { places, busy } = self;
+            match act {
+                0 | 1 => places.push(queue.enter(log_in(number, account), ())),
+                2 => places.push(queue.enter(sign_up(number, account), ())),
+                3 if !places.is_empty() => drop(places.swap_remove(which % places.len())),
+                4 => busy.extend(queue.next_waiting()),
+                5 if !busy.is_empty() => drop(busy.swap_remove(which % busy.len())),
+                _ => {}
+            }
+        }
+    }
+
     proptest! {
         /// Whoever comes, goes and is served: places are never more than there are, none is lost, and none stays empty while
         /// somebody waits for one.
         #[test]
         fn places_are_neither_lost_nor_made(steps in proptest::collection::vec((0_u8..6, 0_u8..4, 0_u64..3, 0_usize..30), 1..200)) {
             let queue = Queue::new(5);
-            let mut places = Vec::new();
-            let mut busy = Vec::new();
-            for (step, number, account, which) in steps {
-                match step {
-                    0 | 1 => places.push(queue.enter(log_in(number, account), ())),
-                    2 => places.push(queue.enter(sign_up(number, account), ())),
-                    3 if !places.is_empty() => drop(places.swap_remove(which % places.len())),
-                    4 => busy.extend(queue.next_waiting()),
-                    5 if !busy.is_empty() => drop(busy.swap_remove(which % busy.len())),
-                    _ => {}
-                }
+            let mut crowd = Crowd::default();
+            for step in steps {
+                crowd.act(&queue, step);
                 let state = queue.state();
                 let placed = state.waiting.values().filter(|waiting| waiting.outside.is_none()).count();
-                prop_assert_eq!(state.held, placed + busy.len());
+                prop_assert_eq!(state.held, placed + crowd.busy.len());
                 prop_assert!(state.held <= 5);
                 prop_assert!(state.held == 5 || placed == state.waiting.len());
             }
-            drop((places, busy));
+            drop(crowd);
             let state = queue.state();
             prop_assert_eq!(state.held, 0);
             prop_assert!(state.clients.is_empty() && state.holders.is_empty() && state.outside.is_empty());
@@ -695,16 +711,9 @@ mod tests {
         ) {
             const PLACES: usize = 8;
             let queue = Queue::new(PLACES);
-            let (mut places, mut busy) = (Vec::new(), Vec::new());
-            for (step, number, account, which) in steps {
-                match step {
-                    0 | 1 => places.push(queue.enter(log_in(number, account), ())),
-                    2 => places.push(queue.enter(sign_up(number, account), ())),
-                    3 if !places.is_empty() => drop(places.swap_remove(which % places.len())),
-                    4 => busy.extend(queue.next_waiting()),
-                    5 if !busy.is_empty() => drop(busy.swap_remove(which % busy.len())),
-                    _ => {}
-                }
+            let mut crowd = Crowd::default();
+            for step in steps {
+                crowd.act(&queue, step);
                 let state = queue.state();
                 let most = state.holders.last().map_or(0, |(most, _)| *most);
                 if let Some((least, ..)) = state.outside.first() {

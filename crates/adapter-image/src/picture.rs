@@ -236,8 +236,7 @@ fn leave_what_is_used(profile: &mut [u8]) {
 
 /// The picture at another width and height.
 ///
-/// Its kind of pixel is a type, since the resizer's own choice by value compiles all fifteen that it knows, half a minute of
-/// the build.
+/// Its kind of pixel is a type, since the resizer's own choice by value compiles all thirteen that it knows.
 fn resized<P: PixelTrait>(
     mut from: Image<'_>,
     (width, height): (u32, u32),

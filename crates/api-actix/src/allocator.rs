@@ -7,7 +7,7 @@ const PURGE_DELAY: c_int = 15;
 
 /// Has mimalloc return freed memory to the system at once, unless the environment has `MIMALLOC_PURGE_DELAY`.
 ///
-/// By default it waits 10 ms and until something else is freed. A decoded image's memory would still be there while the next
+/// By default it waits 10 ms, or 100 for large blocks, and until something else is freed. A decoded image's memory would still be there while the next
 /// one takes its own, and both would exceed `IMAGE_MEMORY_MB`.
 #[expect(unsafe_code, reason = "no safe binding sets an option, and the environment is read before `main`")]
 pub(crate) fn return_freed_memory_at_once() {

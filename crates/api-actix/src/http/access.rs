@@ -39,30 +39,26 @@ impl Done {
         let is_quiet = is_read && (status.is_success() || status == StatusCode::NOT_MODIFIED);
         let method = method.map(tracing::field::display);
         let status = status.as_u16();
+        // A level is part of what tracing compiles of a line.
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    event = "answered",
+                    method,
+                    route,
+                    status,
+                    duration_ms,
+                    user,
+                    %client,
+                    %request,
+                    "answered"
+                )
+            };
+        }
         if is_quiet {
-            tracing::debug!(
-                event = "answered",
-                method,
-                route,
-                status,
-                duration_ms,
-                user,
-                %client,
-                %request,
-                "answered"
-            );
+            tell!(debug);
         } else {
-            tracing::info!(
-                event = "answered",
-                method,
-                route,
-                status,
-                duration_ms,
-                user,
-                %client,
-                %request,
-                "answered"
-            );
+            tell!(info);
         }
     }
 }
