@@ -6,8 +6,8 @@ use rusqlite::{Connection, Row, params};
 
 use crate::fault::Failure;
 use crate::rows::{self, USER_COLUMNS, all, execute, first, saturate, user};
-use crate::users::{remember_cost, taken_name};
-use crate::{SqliteStore, rank, removals, trash};
+use crate::users::taken_name;
+use crate::{SqliteStore, hash_cost, rank, removals, trash};
 
 pub(crate) const ACCOUNTS: &str = "SELECT
          users.id, email, username, role, created_at, updated_at, updated_by, image_store, image_key,
@@ -31,7 +31,7 @@ impl AccountArchive for SqliteStore {
                 write(connection, account, now)?;
             }
             if let Some(cost) = Account::dearest_hash(&accounts) {
-                remember_cost(connection, cost)?;
+                hash_cost::remember(connection, cost)?;
             }
             Ok(make_live(connection, &accounts)?)
         })

@@ -16,6 +16,7 @@ mod archive;
 mod clock;
 mod expired;
 mod fault;
+mod hash_cost;
 mod home;
 mod list;
 mod migrate;

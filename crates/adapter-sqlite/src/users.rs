@@ -1,6 +1,6 @@
 mod write;
 
-pub(crate) use write::{remember_cost, taken_name};
+pub(crate) use write::taken_name;
 
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Edit, NewUser, Page, User};
@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::fault::Failure;
 use crate::rows::{self, USER_COLUMNS, exists, first, user, user_columns};
-use crate::{SqliteStore, list};
+use crate::{SqliteStore, hash_cost, list};
 
 pub(crate) const LIVE_USER: &str = concat!("SELECT ", user_columns!(), " FROM live_users WHERE id = ?1");
 
@@ -91,7 +91,7 @@ impl Users for SqliteStore {
     }
 
     async fn dearest_hash(&self, cost: u32) -> Result<u32, Unavailable> {
-        self.write("dearest_hash", move |connection| Ok(remember_cost(connection, cost)?)).await
+        self.write("dearest_hash", move |connection| Ok(hash_cost::remember(connection, cost)?)).await
     }
 
     async fn log_in_failed(&self, failed: &FailedLogIn, change: &Change) -> Result<(), Unavailable> {

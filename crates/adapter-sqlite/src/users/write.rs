@@ -175,12 +175,6 @@ pub(super) fn start_session(
     Ok(true)
 }
 
-pub(crate) fn remember_cost(connection: &Connection, cost: u32) -> rusqlite::Result<u32> {
-    execute(connection, "UPDATE summary SET dearest_hash = ?1 WHERE dearest_hash < ?1", [cost])?;
-    let dearest = first(connection, "SELECT dearest_hash FROM summary", [], |row| row.get(0))?;
-    Ok(dearest.unwrap_or(cost))
-}
-
 pub(super) fn count_failed_log_in(
     connection: &Connection,
     failed: FailedLogIn,
