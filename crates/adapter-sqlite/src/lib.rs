@@ -71,6 +71,7 @@ impl SqliteStore {
         let unseen = |cause| OpenError::File { file: path.to_owned(), cause };
         let home = Home::of(connection.path().unwrap_or_default().as_ref()).map_err(unseen)?;
         let readers = Arc::new(Readers::new(path, open::reader, DEADLINE).map_err(unseen)?);
+        readers.open_for_look_ups().map_err(|cause| open::sqlite_error(path, cause))?;
         let writer = Writer::start(connection, home, WRITE_QUEUE, DEADLINE).map_err(OpenError::Thread)?;
         Ok(Self { readers, writer, calls: StoreCalls::of(fault::STORE, fault::STORE) })
     }

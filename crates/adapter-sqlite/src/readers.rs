@@ -1,4 +1,7 @@
 //! Read-only connections. Point look-ups run on the caller's thread, pages on threads of their own.
+//!
+//! `SQLite` opens the write-ahead log of each connection with `O_CREAT`, which waits while the disk hangs. So look-ups have
+//! connections that were opened before the service started to answer.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -26,20 +29,44 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Opens a connection that only reads.
 type Open = fn(&Path) -> rusqlite::Result<Connection>;
 
+/// Connections that nobody uses. Beyond `keep` they are opened and closed as needed.
+struct Idle {
+    connections: Mutex<Vec<Connection>>,
+    keep: usize,
+}
+
+impl Idle {
+    const fn new(keep: usize) -> Self {
+        Self { connections: Mutex::new(Vec::new()), keep }
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give(&self, connection: Connection) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if connections.len() < self.keep {
+            connections.push(connection);
+        }
+    }
+}
+
 pub(crate) struct Readers {
     path: PathBuf,
     open: Open,
     home: Home,
     deadline: Duration,
-    /// One for each core and each page at once is kept; beyond that they are opened and closed as needed.
-    idle: Mutex<Vec<Connection>>,
-    keep: usize,
+    for_look_ups: Idle,
+    for_pages: Idle,
     pages: Arc<Semaphore>,
     /// One at a time, in nobody's way: neither long pages nor a disk that hangs take more of the other.
     probes: Arc<Semaphore>,
 }
 
 impl Readers {
+    /// Opens no connection.
+    ///
     /// # Errors
     /// Where the file can't be told from others.
     pub(crate) fn new(path: &Path, open: Open, deadline: Duration) -> io::Result<Self> {
@@ -50,11 +77,25 @@ impl Readers {
             open,
             home: Home::of(path)?,
             deadline,
-            idle: Mutex::new(Vec::new()),
-            keep: cores + 1 + pages,
+            // One for each thread that serves, and one for all others.
+            for_look_ups: Idle::new(cores + 1),
+            for_pages: Idle::new(pages),
             pages: Arc::new(Semaphore::new(pages)),
             probes: Arc::new(Semaphore::new(1)),
         })
+    }
+
+    /// Opens the connections for look-ups, and reads once by each: only then the log is open.
+    ///
+    /// # Errors
+    /// Where one can't be opened or can't read.
+    pub(crate) fn open_for_look_ups(&self) -> rusqlite::Result<()> {
+        for _ in 0..self.for_look_ups.keep {
+            let connection = (self.open)(&self.path)?;
+            migrate::version(&connection)?;
+            self.for_look_ups.give(connection);
+        }
+        Ok(())
     }
 
     /// Looks something up on the caller's own thread: a few pages of the file, through an index.
@@ -62,7 +103,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Fault> {
-        self.on_connection(|connection| read(connection))
+        self.on_connection(&self.for_look_ups, |connection| read(connection))
     }
 
     /// Reads something longer from one snapshot, on a thread for such, within the deadline.
@@ -73,7 +114,7 @@ impl Readers {
         let end = now() + self.deadline;
         let this = Arc::clone(self);
         self.on_thread(&self.pages, move || {
-            this.on_connection(|connection| {
+            this.on_connection(&this.for_pages, |connection| {
                 connection.progress_handler(STEPS, Some(move || now() >= end))?;
                 let transaction = connection.unchecked_transaction()?;
                 let answer = read(&transaction)?;
@@ -90,7 +131,7 @@ impl Readers {
         let this = Arc::clone(self);
         self.on_thread(&self.probes, move || {
             this.home.check()?;
-            let version = this.on_connection(|connection| {
+            let version = this.on_connection(&this.for_pages, |connection| {
                 connection.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |_| Ok(()))?;
                 migrate::version(connection)
             })?;
@@ -124,20 +165,17 @@ impl Readers {
     /// A connection that failed is not used again; opening another is cheap.
     fn on_connection<T>(
         &self,
+        idle: &Idle,
         read: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Fault> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = if let Some(connection) = idle {
+        let mut connection = if let Some(connection) = idle.take() {
             connection
         } else {
             self.home.check()?;
             (self.open)(&self.path)?
         };
         let answer = read(&mut connection)?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.keep {
-            idle.push(connection);
-        }
+        idle.give(connection);
         Ok(answer)
     }
 }

@@ -39,10 +39,31 @@ async fn the_deadline_of_a_page_ends_with_it() {
     assert_eq!(readers.look_up(count_to(100_000)).unwrap(), 100_000);
 }
 
+/// Opening waits where the disk hangs, and look-ups run on the threads that serve.
+#[tokio::test]
+async fn look_ups_on_every_core_at_once_open_no_connection() {
+    fn nested(readers: &Readers, depth: usize) -> i64 {
+        let look_up = readers.look_up(|connection| {
+            let deeper = if depth > 0 { nested(readers, depth - 1) } else { 0 };
+            count_to(5)(connection).map(|five| deeper + five)
+        });
+        look_up.unwrap()
+    }
+    let (store, folder) = store();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    // From here on none can be opened.
+    std::fs::rename(folder.path().join("roster.db"), folder.path().join("moved.db")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(nested(&store.readers, cores), 5 * i64::try_from(cores + 1).unwrap());
+        store.readers.page(count_to(5)).await.unwrap_err();
+    }
+}
+
 #[tokio::test]
 async fn a_look_up_that_finds_no_idle_connection_opens_another() {
-    let (store, _folder) = store();
-    let nested = store.readers.look_up(|_| Ok(store.readers.look_up(count_to(5)).unwrap()));
+    let (_store, folder) = store();
+    let readers = Readers::new(&folder.path().join("roster.db"), open::reader, Duration::ZERO).unwrap();
+    let nested = readers.look_up(|_| Ok(readers.look_up(count_to(5)).unwrap()));
     assert_eq!(nested.unwrap(), 5);
 }
 
