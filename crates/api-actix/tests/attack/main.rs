@@ -37,6 +37,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use attackers::Answers;
+use client::on_own_thread;
 use harness::{Setup, TestApp};
 use holdings::Holdings;
 use honest::{Honest, Times, percentile};
@@ -98,26 +99,26 @@ async fn start(setup: Setup) -> TestApp {
 }
 
 async fn attack([attacked, calm]: [Setup; 2]) {
-    let (app, calm) = (start(attacked).await, start(calm).await);
+    let (app, calm) = (Arc::new(start(attacked).await), Arc::new(start(calm).await));
     let metrics = app.logged(|log| {
         let line = log.events().find(|line| line["event"] == "metrics")?;
         line["address"].as_str()?.parse().ok()
     });
     let metrics: SocketAddr = metrics.await.expect("the log tells the address");
-    let (mut honest, mut others) = ([9, 10].map(Honest::new), [11].map(Honest::new));
+    let (honest, others) = (vec![Honest::new(9), Honest::new(10)], vec![Honest::new(11)]);
     // Everything has been asked for once before it is looked at what that takes.
-    work(&app, &mut honest, Instant::now()).await;
-    work(&calm, &mut others, Instant::now()).await;
+    let (honest, _) = work(&app, honest, Instant::now()).await;
+    let (others, _) = work(&calm, others, Instant::now()).await;
     let until = Instant::now() + duration();
     let target = Arc::new(Target::new(&app, metrics, honest[0].users[0].clone(), until).await);
     let (before, hashes) = (Holdings::of(&app, metrics), target.hashes().await);
 
     let watching = Holdings::most_until(&app, metrics, until);
-    let (attackers, most, times, calm_times) = tokio::join!(
+    let (attackers, most, (honest, times), (_, calm_times)) = tokio::join!(
         attackers::all(&target),
         watching,
-        work(&app, &mut honest, until),
-        work(&calm, &mut others, until)
+        work(&app, honest, until),
+        work(&calm, others, until)
     );
     let own = (target.hashes().await - hashes).mean();
 
@@ -140,13 +141,17 @@ async fn attack([attacked, calm]: [Setup; 2]) {
 }
 
 /// Lets clients work until then, and close their connections. Tells how long their requests took.
-async fn work(app: &TestApp, clients: &mut [Honest], until: Instant) -> Times {
-    join_all(clients.iter_mut().map(|client| client.work(app, until))).await;
-    let mut times = Times::default();
-    for client in clients {
-        times.join(client.leave());
-    }
-    times
+async fn work(app: &Arc<TestApp>, mut clients: Vec<Honest>, until: Instant) -> (Vec<Honest>, Times) {
+    let app = Arc::clone(app);
+    on_own_thread(move || async move {
+        join_all(clients.iter_mut().map(|client| client.work(&app, until))).await;
+        let mut times = Times::default();
+        for client in &mut clients {
+            times.join(client.leave());
+        }
+        (clients, times)
+    })
+    .await
 }
 
 /// Each attack got as far as it can.

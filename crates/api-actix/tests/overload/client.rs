@@ -44,6 +44,22 @@ pub(crate) struct Answer {
     pub(crate) head: String,
 }
 
+/// Does that on a thread of its own. What it measures is the service's time then, and not how long it waits behind the other
+/// clients of this process.
+pub(crate) async fn on_own_thread<F: Future>(work: impl FnOnce() -> F + Send + 'static) -> F::Output
+where
+    F::Output: Send + 'static,
+{
+    let run = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(work())
+    };
+    tokio::task::spawn_blocking(run).await.expect("its end")
+}
+
 /// A request as it is sent.
 pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
     let length = body.len();

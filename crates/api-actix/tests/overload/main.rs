@@ -24,7 +24,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use client::{Client, Figures, Way, request};
+use client::{Client, Figures, Way, on_own_thread, request};
 use harness::{Setup, TestApp};
 
 /// How many connections there are.
@@ -74,7 +74,12 @@ async fn log_in_time(app: &TestApp) -> Duration {
 
 /// Asks for `/health` again and again until then, on one connection.
 async fn ask_for_health(app: &TestApp, until: Instant) -> Figures {
-    let mut client = Client::connect(Way::to(app.address())).await.unwrap();
+    let way = Way::to(app.address());
+    on_own_thread(move || ask_for_health_on(way, until)).await
+}
+
+async fn ask_for_health_on(way: Way, until: Instant) -> Figures {
+    let mut client = Client::connect(way).await.unwrap();
     let (mut figures, health) = (Figures::default(), request("GET", "/health", ""));
     // At least once, however long the connection took.
     loop {
