@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix_web::rt::spawn;
 use actix_web::web;
 use roster_domain::Roster;
-use roster_domain::ports::{Ids, SpoolLimits};
+use roster_domain::ports::Ids;
 use roster_http_server::{Config, Patience, serve};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -108,7 +108,7 @@ impl Application {
         announce(settings, secret_key_file.as_deref());
         tokio::spawn(probe);
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
-            .with_limits(limits(settings))
+            .with_limits(Limits::default().with_spools(settings.upload_spool))
             .with_cors_origins(settings.cors_origins.clone())
             .with_trusted_proxies(settings.trusted_proxies.clone())
             .with_image_addresses(image_addresses)
@@ -196,12 +196,6 @@ impl Application {
         }
         ended.map_err(io::Error::other)?
     }
-}
-
-/// How much a request may send, by these settings.
-fn limits(settings: &Settings) -> Limits {
-    let limits = Limits::default();
-    Limits { spools: SpoolLimits { all: settings.upload_spool, ..limits.spools }, ..limits }
 }
 
 /// Drops it on a thread of its own: a store that closes waits for its disk, which may hang.

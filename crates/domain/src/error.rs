@@ -76,7 +76,7 @@ pub enum Error {
     /// Too many of these from this client or user, or for this account.
     #[error("too many requests")]
     RateLimited {
-        /// Which limit: the setting's name, or `UPLOADS_PER_USER`.
+        /// Which limit: the setting's name, `UPLOADS_PER_USER` or `UPLOADS_PER_CLIENT`.
         limit: &'static str,
         /// When the next one is let in.
         retry_after: Duration,
@@ -127,7 +127,10 @@ impl From<HashError> for Error {
 /// The limit of what one user may spool at once, which no setting changes.
 const UPLOADS_PER_USER: &str = "UPLOADS_PER_USER";
 
-/// After how long a user whose uploads take too much room may try again: about as long as one takes.
+/// The limit of what one client may spool at once, for all of its users.
+const UPLOADS_PER_CLIENT: &str = "UPLOADS_PER_CLIENT";
+
+/// After how long one whose uploads take too much room may try again: about as long as one takes.
 const ROOM_AFTER: Duration = Duration::from_secs(5);
 
 impl From<NoRoom> for Error {
@@ -135,6 +138,7 @@ impl From<NoRoom> for Error {
         match error {
             NoRoom::ForAll => Self::Overloaded,
             NoRoom::ForUser => Self::RateLimited { limit: UPLOADS_PER_USER, retry_after: ROOM_AFTER },
+            NoRoom::ForClient => Self::RateLimited { limit: UPLOADS_PER_CLIENT, retry_after: ROOM_AFTER },
         }
     }
 }

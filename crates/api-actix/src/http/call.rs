@@ -7,7 +7,7 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, C
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use roster_domain::entities::Request;
 use roster_domain::ports::{AccessClaims, SpoolShare};
-use roster_domain::values::{AccessToken, StoreName, UserId};
+use roster_domain::values::{AccessToken, ClientAddress, StoreName, UserId};
 use roster_domain::{Chain, Error, Roster};
 use roster_fastapi_body::{CollectError, Form, read_json, read_query};
 
@@ -71,7 +71,8 @@ impl Call {
 
     /// Room for an upload of that user. It holds nothing yet.
     pub(super) fn spool_share(&self, owner: UserId) -> SpoolShare {
-        self.state.spools.share(owner)
+        let address = self.request.client.unwrap_or(ClientAddress::UNKNOWN);
+        self.state.spools.share(owner, address.client())
     }
 
     /// What stands before an image's key in its address, for the stores whose images have one.

@@ -24,14 +24,27 @@ pub struct Limits {
 /// The most bytes of an image that is uploaded.
 const LARGEST_IMAGE: u64 = 10 * 1024 * 1024;
 
+impl Limits {
+    /// The same, but for spools that take so many bytes together: two of the largest images for one user, and half of all for
+    /// one client, so that no client keeps the others out.
+    #[must_use]
+    pub const fn with_spools(mut self, all: u64) -> Self {
+        self.spools = spools(all);
+        self
+    }
+}
+
+const fn spools(all: u64) -> SpoolLimits {
+    SpoolLimits { all, each_user: 2 * LARGEST_IMAGE, each_client: all / 2 }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 64 * 1024,
             body_deadline: Duration::from_secs(30),
             image: LARGEST_IMAGE,
-            // Two of the largest for one user.
-            spools: SpoolLimits { all: 256 * 1024 * 1024, each_user: 2 * LARGEST_IMAGE },
+            spools: spools(256 * 1024 * 1024),
             upload_stall: Duration::from_secs(30),
             upload_rate: 4096,
             upload_deadline: Duration::from_mins(10),

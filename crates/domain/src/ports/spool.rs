@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::values::UserId;
+use crate::values::{Client, UserId};
 
 /// A finished upload in a file that has no name: it goes with its last handle, also when the process dies.
 #[derive(Debug, Clone)]
@@ -51,9 +52,11 @@ pub struct SpoolLimits {
     pub all: u64,
     /// Those of one user.
     pub each_user: u64,
+    /// Those of one client, whichever users it uploads for.
+    pub each_client: u64,
 }
 
-/// Bounds what spools hold, in all and for each user. It keeps numbers alone, of those users who hold something.
+/// Bounds what spools hold: in all, for each user and for each client. It keeps numbers alone, of those who hold something.
 #[derive(Debug)]
 pub struct SpoolBudget {
     limits: SpoolLimits,
@@ -64,6 +67,14 @@ pub struct SpoolBudget {
 struct Held {
     all: u64,
     by_user: HashMap<UserId, u64>,
+    by_client: HashMap<Client, u64>,
+}
+
+/// Whose an upload is.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    user: UserId,
+    client: Client,
 }
 
 impl SpoolBudget {
@@ -73,30 +84,42 @@ impl SpoolBudget {
         Self { limits, held: Mutex::default() }
     }
 
-    /// A share for one upload of that user. It holds nothing yet.
+    /// A share for one upload of that user from that client. It holds nothing yet.
     #[must_use]
-    pub fn share(self: &Arc<Self>, owner: UserId) -> SpoolShare {
-        SpoolShare { budget: Arc::clone(self), owner, bytes: Mutex::new(0) }
+    pub fn share(self: &Arc<Self>, user: UserId, client: Client) -> SpoolShare {
+        SpoolShare { budget: Arc::clone(self), owner: Owner { user, client }, bytes: Mutex::new(0) }
     }
 
-    fn add(&self, owner: UserId, bytes: u64) -> Result<(), NoRoom> {
-        let held = &mut *lock(&self.held);
-        let own = held.by_user.get(&owner).copied().unwrap_or_default();
+    fn add(&self, Owner { user, client }: Owner, bytes: u64) -> Result<(), NoRoom> {
+        let Held { all, by_user, by_client } = &mut *lock(&self.held);
         let within = |held: u64, limit| held.checked_add(bytes).filter(|held| *held <= limit);
-        let own = within(own, self.limits.each_user).ok_or(NoRoom::ForUser)?;
-        held.all = within(held.all, self.limits.all).ok_or(NoRoom::ForAll)?;
-        held.by_user.insert(owner, own);
+        let of_user = within(held_by(by_user, &user), self.limits.each_user).ok_or(NoRoom::ForUser)?;
+        let of_all = within(*all, self.limits.all).ok_or(NoRoom::ForAll)?;
+        let of_client =
+            within(held_by(by_client, &client), self.limits.each_client).ok_or(NoRoom::ForClient)?;
+        *all = of_all;
+        by_user.insert(user, of_user);
+        by_client.insert(client, of_client);
         Ok(())
     }
 
-    fn remove(&self, owner: UserId, bytes: u64) {
-        let held = &mut *lock(&self.held);
-        held.all -= bytes;
-        if let Some(own) = held.by_user.get_mut(&owner) {
-            *own -= bytes;
-            if *own == 0 {
-                held.by_user.remove(&owner);
-            }
+    fn remove(&self, Owner { user, client }: Owner, bytes: u64) {
+        let Held { all, by_user, by_client } = &mut *lock(&self.held);
+        *all -= bytes;
+        give_back(by_user, &user, bytes);
+        give_back(by_client, &client, bytes);
+    }
+}
+
+fn held_by<K: Hash + Eq>(held: &HashMap<K, u64>, whom: &K) -> u64 {
+    held.get(whom).copied().unwrap_or_default()
+}
+
+fn give_back<K: Hash + Eq>(held: &mut HashMap<K, u64>, whom: &K, bytes: u64) {
+    if let Some(own) = held.get_mut(whom) {
+        *own -= bytes;
+        if *own == 0 {
+            held.remove(whom);
         }
     }
 }
@@ -105,7 +128,7 @@ impl SpoolBudget {
 #[derive(Debug)]
 pub struct SpoolShare {
     budget: Arc<SpoolBudget>,
-    owner: UserId,
+    owner: Owner,
     bytes: Mutex<u64>,
 }
 
@@ -140,6 +163,9 @@ pub enum NoRoom {
     /// The uploads of this user hold what one user's may.
     #[error("the uploads of this user take too much room")]
     ForUser,
+    /// The uploads of this client hold what one client's may.
+    #[error("the uploads of this client take too much room")]
+    ForClient,
 }
 
 /// No panic happens while a lock here is held: additions are checked, and what is subtracted was added before.
@@ -150,22 +176,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::ClientAddress;
 
     const ANN: UserId = UserId::from_bytes([1; 12]);
     const BEN: UserId = UserId::from_bytes([2; 12]);
 
+    fn client(last: u8) -> Client {
+        ClientAddress::new([192, 0, 2, last].into()).client()
+    }
+
     fn budget(all: u64, each_user: u64) -> Arc<SpoolBudget> {
-        Arc::new(SpoolBudget::new(SpoolLimits { all, each_user }))
+        Arc::new(SpoolBudget::new(SpoolLimits { all, each_user, each_client: all }))
     }
 
     #[test]
     fn what_one_user_holds_is_bounded_over_all_of_its_uploads() {
         let budget = budget(100, 20);
-        let (first, second) = (budget.share(ANN), budget.share(ANN));
+        let (first, second) = (budget.share(ANN, client(1)), budget.share(ANN, client(1)));
         first.grow_to(15).unwrap();
         assert_eq!(second.grow_to(6), Err(NoRoom::ForUser));
         second.grow_to(5).unwrap();
-        budget.share(BEN).grow_to(20).unwrap();
+        budget.share(BEN, client(1)).grow_to(20).unwrap();
         drop(first);
         second.grow_to(20).unwrap();
     }
@@ -173,7 +204,7 @@ mod tests {
     #[test]
     fn what_all_users_hold_is_bounded_and_a_refusal_holds_nothing() {
         let budget = budget(30, 20);
-        let (ann, ben) = (budget.share(ANN), budget.share(BEN));
+        let (ann, ben) = (budget.share(ANN, client(1)), budget.share(BEN, client(1)));
         ann.grow_to(20).unwrap();
         assert_eq!(ben.grow_to(11), Err(NoRoom::ForAll));
         ben.grow_to(10).unwrap();
@@ -183,9 +214,21 @@ mod tests {
     }
 
     #[test]
+    fn what_one_client_holds_is_bounded_over_all_of_its_users() {
+        let budget = Arc::new(SpoolBudget::new(SpoolLimits { all: 100, each_user: 30, each_client: 50 }));
+        let (ann, ben) = (budget.share(ANN, client(1)), budget.share(BEN, client(1)));
+        ann.grow_to(30).unwrap();
+        assert_eq!(ben.grow_to(21), Err(NoRoom::ForClient));
+        ben.grow_to(20).unwrap();
+        budget.share(BEN, client(2)).grow_to(10).unwrap();
+        drop(ann);
+        ben.grow_to(30).unwrap();
+    }
+
+    #[test]
     fn a_share_counts_once_what_it_grows_to_step_by_step() {
         let budget = budget(10, 10);
-        let share = budget.share(ANN);
+        let share = budget.share(ANN, client(1));
         for bytes in [3, 2, 10, 10] {
             share.grow_to(bytes).unwrap();
         }
@@ -195,22 +238,22 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_who_holds_nothing() {
         let budget = budget(10, 10);
-        let _empty = budget.share(ANN);
-        budget.share(BEN).grow_to(10).unwrap();
+        let _empty = budget.share(ANN, client(1));
+        budget.share(BEN, client(2)).grow_to(10).unwrap();
         let held = lock(&budget.held);
-        assert_eq!((held.all, held.by_user.len()), (0, 0));
+        assert_eq!((held.all, held.by_user.len(), held.by_client.len()), (0, 0, 0));
     }
 
     #[test]
     fn a_spool_holds_its_share_until_its_last_handle_is_gone() {
         let budget = budget(10, 10);
-        let share = budget.share(ANN);
+        let share = budget.share(ANN, client(1));
         share.grow_to(10).unwrap();
         let spool = Spool::new(File::open("/dev/null").unwrap(), 10).with_share(Some(Arc::new(share)));
         let other = spool.clone();
         drop(spool);
-        assert_eq!(budget.share(ANN).grow_to(1), Err(NoRoom::ForUser));
+        assert_eq!(budget.share(ANN, client(1)).grow_to(1), Err(NoRoom::ForUser));
         drop(other);
-        budget.share(ANN).grow_to(10).unwrap();
+        budget.share(ANN, client(1)).grow_to(10).unwrap();
     }
 }

@@ -252,7 +252,7 @@ async fn what_one_user_has_under_way_is_bounded_and_hinders_nobody_else() {
 
 #[actix_web::test]
 async fn what_all_users_have_under_way_is_bounded() {
-    let spools = SpoolLimits { all: 15 << 20, each_user: 10 << 20 };
+    let spools = SpoolLimits { all: 15 << 20, each_user: 10 << 20, each_client: 15 << 20 };
     let world = World::with_limits(Limits { spools, ..Limits::default() });
     let (ann, ben) = (world.user("ann").await, world.user("ben").await);
     let begun = begin_uploads(&world, &ann, 10 << 20, 1).await;
@@ -269,8 +269,22 @@ async fn what_all_users_have_under_way_is_bounded() {
 }
 
 #[actix_web::test]
+async fn what_one_client_has_under_way_is_bounded_whichever_users_it_uploads_for() {
+    let spools = SpoolLimits { all: 100 << 20, each_user: 20 << 20, each_client: 15 << 20 };
+    let world = World::with_limits(Limits { spools, ..Limits::default() });
+    let (ann, ben) = (world.user("ann").await, world.user("ben").await);
+    let begun = begin_uploads(&world, &ann, 10 << 20, 1).await;
+    let request = || upload(UPLOAD, &[part("image", Some("me.png"), &vec![0; 6 << 20])]);
+    let answer = world.call(ben.send(request())).await;
+    assert_eq!((answer.status, answer.body.clone()), limited());
+    let elsewhere = request().peer_addr(([192, 0, 2, 7], 1).into());
+    assert_eq!(world.call(ben.send(elsewhere)).await.status, 200);
+    drop(begun);
+}
+
+#[actix_web::test]
 async fn an_upload_of_unknown_length_counts_as_it_arrives() {
-    let spools = SpoolLimits { all: 1_000, each_user: 1_000 };
+    let spools = SpoolLimits { all: 1_000, each_user: 1_000, each_client: 1_000 };
     let world = World::with_limits(Limits { spools, ..Limits::default() });
     let ann = world.user("ann").await;
     let send = |length| {
