@@ -21,12 +21,11 @@ use roster_domain::ports::{
 };
 use roster_domain::values::StoreName;
 use roster_domain::{Chain, Ports, Roster, Rules};
+use roster_telemetry::{Outages, Probe};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep};
 
 use crate::jobs::Upkeep;
-use crate::outages::Outages;
-use crate::readiness::Probe;
 use crate::secret_key::{self, SecretKeyError};
 use crate::system::{RandomIds, SystemClock};
 use roster_settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};

@@ -5,21 +5,15 @@
 //! - [`http`]: the routes.
 //! - [`server`]: listens, serves, and stops in good order.
 //! - `jobs`: what is done beside the requests.
-//! - `metrics`: what is counted, where somebody wants to know.
-//! - `readiness`: whether the stores are well.
-//! - `outages`: what is made of the calls that stores tell of: metrics, and what is logged once and not each time.
+//! - `metrics_port`: where Prometheus reads what is counted.
 
-mod announce;
 pub mod commands;
 mod composition;
 mod expiry;
 pub mod http;
 mod jobs;
 mod listen;
-mod logging;
-mod metrics;
-mod outages;
-mod readiness;
+mod metrics_port;
 mod secret_key;
 pub mod server;
 mod system;
@@ -28,6 +22,7 @@ use roster_domain::values::Username;
 
 use crate::server::{Application, StartError};
 use roster_settings::{Settings, SettingsError};
+use roster_telemetry::logging;
 
 /// Reads the settings of this process and serves until it is told to stop.
 pub fn serve() -> Result<(), Failure> {

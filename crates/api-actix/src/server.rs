@@ -13,19 +13,18 @@ use actix_web::web;
 use roster_domain::Roster;
 use roster_domain::ports::{Ids, SpoolLimits};
 use roster_http_server::{Config, Patience, serve};
+use roster_settings::{Host, Settings};
+use roster_telemetry::{announce, logging};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::announce::announce;
 use crate::composition::{Composition, compose};
 use crate::http::{self, AppState, Limits};
 use crate::jobs::{Jobs, Upkeep};
 use crate::listen::listen;
-use crate::logging;
-use crate::metrics::{self, Metrics};
-use roster_settings::{Host, Settings};
+use crate::metrics_port::{self, MetricsPort};
 
 pub use crate::composition::CompositionError;
 pub use crate::secret_key::SecretKeyError;
@@ -87,7 +86,7 @@ pub struct Application {
     roster: Arc<Roster>,
     ids: Arc<dyn Ids>,
     upkeep: Option<Upkeep>,
-    metrics: Option<Metrics>,
+    metrics: Option<MetricsPort>,
     stop_delay: Duration,
 }
 
@@ -101,7 +100,7 @@ impl Application {
             listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(unbound)?;
         // Before anything is made that counts.
         let unbound = |address| move |source| StartError::Metrics { address, source };
-        let metrics = settings.metrics.map(|address| Metrics::start(address).map_err(unbound(address)));
+        let metrics = settings.metrics.map(|address| MetricsPort::open(address).map_err(unbound(address)));
         let metrics = metrics.transpose()?;
         let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe, probes, outages } =
             compose(settings).await?;
@@ -152,7 +151,7 @@ impl Application {
             places: places(),
             patience: PATIENCE,
             stops_within: REQUESTS_END_WITHIN,
-            meters: metrics::connections(),
+            meters: metrics_port::connections(),
         };
         let (shared, also_shared) = (state.clone(), state.clone());
         let app = move || http::app(&shared);

@@ -19,8 +19,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{Failure, logging};
 use roster_settings::LogSettings;
+use roster_telemetry::logging;
+
+use crate::Failure;
 
 /// Keeps the users of an application: sign-up, log-in, roles, search, profile images, and a trash.
 #[derive(Debug, Parser)]

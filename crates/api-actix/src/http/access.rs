@@ -3,17 +3,17 @@
 use actix_web::http::{Method, StatusCode};
 use roster_domain::entities::Request;
 use roster_domain::values::{ClientAddress, UserId};
+use roster_telemetry::requests::{self, InFlight};
 use tokio::time::Instant;
 
 use super::endpoint::UNKNOWN;
-use crate::metrics;
 
 /// A request whose answer is there: the access log tells of it, and it is counted where anybody wants to know.
 pub(super) struct Done {
     /// None where the request could not be read.
     pub(super) method: Option<Method>,
     pub(super) started: Instant,
-    pub(super) counted: Option<metrics::InFlight>,
+    pub(super) counted: Option<InFlight>,
     pub(super) client: ClientAddress,
 }
 
@@ -29,7 +29,7 @@ impl Done {
         let (took, route) = (started.elapsed(), endpoint.unwrap_or(UNKNOWN));
         let method = method.as_ref();
         if counted.is_some() {
-            metrics::answered(method, route, status, took);
+            requests::answered(method.map(Method::as_str), route, status.as_u16(), took);
         }
         let user = caller.map(tracing::field::display);
         // To the microsecond, which is more than a clock can tell, and short.

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use roster_domain::Error;
 use roster_fastapi_body::Fault;
 use roster_http_server::Malformed;
+use roster_telemetry::failures::Blame;
 
 use super::answers::{Detail, Limited, NameTaken};
 
@@ -41,19 +42,6 @@ pub(super) enum Refusal {
     Malformed(Malformed),
     #[error("the body is encoded")]
     Encoded,
-}
-
-/// What an outage is the fault of.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Blame {
-    Store,
-    Load,
-    /// Who configured it: something is not there that users need.
-    Settings,
-    /// Whoever took an image away.
-    Image,
-    /// Whoever put something else in an image's place, or answers instead of its store.
-    Content,
 }
 
 impl Refusal {

@@ -14,14 +14,14 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// For how long an answer holds.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How a store is asked whether it is there.
-pub(crate) struct Probe {
+/// How a store is asked whether it is there, within two seconds.
+pub struct Probe {
     ask: Box<dyn Fn() -> BoxFuture<'static, Result<(), Unavailable>> + Send + Sync>,
 }
 
 impl Probe {
     /// By a call of which the store tells itself.
-    pub(crate) fn new<F>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn new<F>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), Unavailable>> + Send + 'static,
     {
@@ -36,7 +36,7 @@ impl Probe {
 
 /// Whether this instance is to be sent requests.
 #[derive(Default)]
-pub(crate) struct Readiness {
+pub struct Readiness {
     probes: Vec<Probe>,
     stopping: AtomicBool,
     /// When the stores were asked last, and whether all were well. Whoever asks meanwhile waits for that answer.
@@ -44,23 +44,26 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    pub(crate) fn new(probes: Vec<Probe>) -> Self {
+    /// Asks these stores.
+    #[must_use]
+    pub fn new(probes: Vec<Probe>) -> Self {
         Self { probes, ..Self::default() }
     }
 
     /// From now on it is not ready, whatever the stores say.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
+    /// Whether it was told to [`stop`](Self::stop).
+    pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Whether all stores answer.
+    /// Whether all stores answer. Whoever asks within a second of another is given the same answer.
     ///
     /// It is not to be dropped before its end: the next would ask them again, though they may still be at it.
-    pub(crate) async fn look(&self) -> bool {
+    pub async fn look(&self) -> bool {
         if self.is_stopping() {
             return false;
         }

@@ -25,7 +25,7 @@ const MOST_TOLD: usize = 1_000;
 
 /// What goes on now, and what was told of requests.
 #[derive(Debug, Default)]
-pub(crate) struct Outages {
+pub struct Outages {
     counts: bool,
     /// Whether there is any: that is asked at each success.
     any: AtomicBool,
@@ -81,7 +81,8 @@ impl StoreObserver for Outages {
 
 impl Outages {
     /// None yet. Calls are counted where somebody wants to know.
-    pub(crate) fn new(counts: bool) -> Self {
+    #[must_use]
+    pub fn new(counts: bool) -> Self {
         Self { counts, ..Self::default() }
     }
 

@@ -26,7 +26,7 @@ static WRITER: Mutex<Option<(WorkerGuard, ErrorCounter)>> = Mutex::new(None);
 
 /// The log, which is finished with this value.
 #[must_use]
-pub(crate) struct Log(());
+pub struct Log(());
 
 impl Drop for Log {
     fn drop(&mut self) {
@@ -35,7 +35,7 @@ impl Drop for Log {
 }
 
 /// Logs from now on, in all threads. It has to be the first to do so.
-pub(crate) fn start(settings: LogSettings) -> Log {
+pub fn start(settings: LogSettings) -> Log {
     let terminal = io::stdout().is_terminal();
     let format = settings.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let (writer, guard) = non_blocking(io::stdout());
@@ -45,14 +45,14 @@ pub(crate) fn start(settings: LogSettings) -> Log {
 }
 
 /// Logs to standard error from now on, in all threads: standard output is for what a command has to say.
-pub(crate) fn start_beside_output(settings: LogSettings) {
+pub fn start_beside_output(settings: LogSettings) {
     let terminal = io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     subscriber(settings.level, format, terminal, io::stderr).init();
 }
 
 /// Writes what waits, as far as it is read in time. What is logged after that is lost.
-pub(crate) fn finish() {
+pub fn finish() {
     let Some((guard, lost)) = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
     let lines = lost.dropped_lines();
     if lines > 0 {

@@ -1,12 +1,11 @@
 use std::path::Path;
 
 use roster_domain::AdminSignUp;
+use roster_settings::{S3Settings, Settings, weakness};
 use secrecy::ExposeSecret as _;
 
-use roster_settings::{S3Settings, Settings, weakness};
-
 /// Writes the first lines of the log: what is used, and what is open to whom.
-pub(crate) fn announce(settings: &Settings, secret_key_file: Option<&Path>) {
+pub fn announce(settings: &Settings, secret_key_file: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
     let images = &settings.images;
     let database = settings.database_place();
