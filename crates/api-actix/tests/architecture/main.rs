@@ -145,6 +145,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("roster-http-server", &[]),
     ("roster-settings", &["roster-domain"]),
     ("roster-telemetry", &["roster-domain", "roster-settings"]),
+    ("roster-transfer", &["roster-domain"]),
 ];
 
 #[test]

@@ -3,29 +3,17 @@ use std::sync::Arc;
 
 use roster_domain::Chain;
 use roster_domain::ports::{Clock, Ids};
+use roster_settings::{Database, Images, MigrationSettings, Place};
+use roster_transfer::{ImageMove, Target, Transfer};
 
-use super::images::ImageMove;
 use crate::Failure;
 use crate::composition::{
     CompositionError, Found, Source, Store, Wait, examine_database, open_database, open_images,
 };
 use crate::system::{RandomIds, SystemClock};
-use roster_settings::{Database, Images, MigrationSettings, Place};
-
-/// How many accounts are read at a time. Of the source twice as many are held: those that are being written, and the next.
-pub(super) const BATCH: usize = 500;
-
-/// The source, which is only read, the target, and the places of images where they are moved.
-pub(super) struct Opened {
-    pub(super) source: Source,
-    pub(super) target: Store,
-    pub(super) images: Option<ImageMove>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) ids: Arc<dyn Ids>,
-}
 
 /// Opens what the settings name: the target is looked at first, then the source, and nothing is made before both will do.
-pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Failure> {
+pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Transfer, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
     is_there(settings)?;
@@ -50,8 +38,9 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
         }),
     };
     let target = open_database(&to.database, &to.name, &clock, &ids, None).await;
-    let target = target.map_err(|error| unopened(to.argument, &error))?;
-    Ok(Opened { source, target, images, clock, ids })
+    let Store { users, archive, removals, .. } = target.map_err(|error| unopened(to.argument, &error))?;
+    let target = Target { users, archive, removals };
+    Ok(Transfer { source: source.accounts, target, images, clock, ids })
 }
 
 /// Refuses a target whose users opening it would take over: they are another program's.

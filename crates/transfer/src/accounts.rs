@@ -1,38 +1,43 @@
 use std::collections::HashMap;
 
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, AccountSource, ImportError};
+use roster_domain::ports::{AccountArchive, AccountSource};
 use roster_domain::values::{Timestamp, UserId};
 use tokio::try_join;
 
-use super::images::{Compared, ImageMove, compare_images, copy_images, expected};
-use super::opened::{BATCH, Opened};
-use super::progress::Progress;
-use super::stopped::stopped;
-use crate::Failure;
+use crate::error::TransferError;
+use crate::images::{Compared, ImageMove, compare_images, copy_images, expected};
+use crate::progress::{Phase, Progress};
+use crate::transfer::{BATCH, Transfer};
 
 /// What the copying came to.
-pub(super) struct Copied {
-    pub(super) written: u64,
-    pub(super) there: u64,
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Copied {
+    /// How many accounts were written.
+    pub written: u64,
+    /// How many were there already, as they should be.
+    pub there: u64,
 }
 
 /// What the comparison came to.
-#[derive(Default)]
-pub(super) struct Equal {
-    pub(super) accounts: u64,
-    pub(super) in_trash: u64,
-    pub(super) images: Compared,
+#[derive(Debug, Default)]
+pub struct Equal {
+    /// How many accounts are equal in both stores.
+    pub accounts: u64,
+    /// How many of them are in the trash.
+    pub in_trash: u64,
+    /// What was found of their images.
+    pub images: Compared,
 }
 
 /// Looks through the target, and refuses it where somebody in it is not in the source.
-pub(super) async fn refuse_others(
+pub(crate) async fn refuse_others(
     source: &dyn AccountSource,
     target: &dyn AccountArchive,
-) -> Result<(), Failure> {
+) -> Result<(), TransferError> {
     let (mut after, mut ours, mut read_to) = (None, Vec::new().into_iter().peekable(), None);
     loop {
-        let batch = target.read(after, BATCH).await.map_err(stopped)?;
+        let batch = target.read(after, BATCH).await?;
         let Some(last) = batch.last() else { return Ok(()) };
         after = Some(last.user.id);
         for theirs in batch.iter().map(|account| account.user.id) {
@@ -41,10 +46,10 @@ pub(super) async fn refuse_others(
                 match ours.peek() {
                     Some(id) if *id < theirs => drop(ours.next()),
                     Some(id) if *id == theirs => break,
-                    Some(_) => return Err(other(theirs)),
+                    Some(_) => return Err(TransferError::Stranger(theirs)),
                     None => {
                         let next = read(source, read_to).await?;
-                        let Some(last) = next.last() else { return Err(other(theirs)) };
+                        let Some(last) = next.last() else { return Err(TransferError::Stranger(theirs)) };
                         read_to = Some(last.user.id);
                         let ids: Vec<UserId> = next.iter().map(|account| account.user.id).collect();
                         ours = ids.into_iter().peekable();
@@ -55,46 +60,43 @@ pub(super) async fn refuse_others(
     }
 }
 
-fn other(id: UserId) -> Failure {
-    Failure::Migration(format!(
-        "--to holds users who are not in --from, such as {id}: give an empty database; nothing was changed"
-    ))
-}
-
 /// Writes what is not in the target as it is in the source.
-pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure> {
-    let source = opened.source.accounts.as_ref();
-    let now = opened.clock.now();
-    let mut progress = Progress::start("copied", total);
-    let (mut copied, mut is_behind_all) = (Copied { written: 0, there: 0 }, false);
+pub(crate) async fn copy(
+    transfer: &Transfer,
+    total: u64,
+    progress: &mut dyn Progress,
+) -> Result<Copied, TransferError> {
+    let (source, now) = (transfer.source.as_ref(), transfer.clock.now());
+    progress.begin(Phase::Copy, total);
+    let (mut copied, mut is_behind_all) = (Copied::default(), false);
     let (mut after, mut batch) = (None, read(source, None).await?);
     while let Some(last) = batch.last().map(|account| account.user.id) {
         // The next are read while these are written.
         let (written, next) =
-            try_join!(copy_batch(opened, &batch, after, &mut is_behind_all, now), read(source, Some(last)))?;
+            try_join!(copy_batch(transfer, &batch, after, &mut is_behind_all, now), read(source, Some(last)))?;
         copied.written += written as u64;
         copied.there += (batch.len() - written) as u64;
-        progress.advance(batch.len() as u64)?;
+        progress.advance(batch.len() as u64).map_err(TransferError::Progress)?;
         (after, batch) = (Some(last), next);
     }
-    progress.finish();
+    progress.end();
     Ok(copied)
 }
 
 /// Writes those of a batch, which begins behind `after`, that are not there as they should be, and answers how many. Who is in the
 /// trash is written whatever is there, so that it has arrived at `now`: a service that starts on a copy must not purge at once.
 async fn copy_batch(
-    opened: &Opened,
+    transfer: &Transfer,
     batch: &[Account],
     after: Option<UserId>,
     is_behind_all: &mut bool,
     now: Timestamp,
-) -> Result<usize, Failure> {
-    let Opened { target, images, .. } = opened;
+) -> Result<usize, TransferError> {
+    let Transfer { target, images, .. } = transfer;
     let there = if *is_behind_all {
         HashMap::new()
     } else {
-        by_id(target.archive.read(after, batch.len()).await.map_err(stopped)?)
+        by_id(target.archive.read(after, batch.len()).await?)
     };
     *is_behind_all |= there.is_empty();
     // Of everybody: an image may have been missing when its account was written.
@@ -108,23 +110,13 @@ async fn copy_batch(
     let in_trash = there.into_iter().filter(|account| account.trash.is_some());
     let to_write: Vec<Account> = missing.into_iter().chain(in_trash).collect();
     if !to_write.is_empty() {
-        target.archive.write(&to_write, now).await.map_err(unwritten)?;
+        target.archive.write(&to_write, now).await?;
     }
     Ok(written)
 }
 
-async fn read(source: &dyn AccountSource, after: Option<UserId>) -> Result<Vec<Account>, Failure> {
-    source.read(after, BATCH).await.map_err(stopped)
-}
-
-fn unwritten(error: ImportError) -> Failure {
-    match error {
-        ImportError::Unavailable(error) => stopped(error),
-        ImportError::NameTaken { .. } => Failure::Migration(format!(
-            "--to: {error}. Is one of them renamed since an earlier run? Then give an empty database. Else rename one of \
-             them in --from"
-        )),
-    }
+async fn read(source: &dyn AccountSource, after: Option<UserId>) -> Result<Vec<Account>, TransferError> {
+    Ok(source.read(after, BATCH).await?)
 }
 
 fn by_id(accounts: Vec<Account>) -> HashMap<UserId, Account> {
@@ -132,56 +124,44 @@ fn by_id(accounts: Vec<Account>) -> HashMap<UserId, Account> {
 }
 
 /// Reads both again, and fails at the first difference.
-pub(super) async fn compare(opened: &Opened, total: u64) -> Result<Equal, Failure> {
-    let Opened { source, target, images, .. } = opened;
-    let mut progress = Progress::start("compared", total);
+pub(crate) async fn compare(
+    transfer: &Transfer,
+    total: u64,
+    progress: &mut dyn Progress,
+) -> Result<Equal, TransferError> {
+    let Transfer { source, target, images, .. } = transfer;
+    progress.begin(Phase::Comparison, total);
     let (mut equal, mut after) = (Equal::default(), None);
     loop {
-        let theirs = async { target.archive.read(after, BATCH).await.map_err(stopped) };
-        let (ours, theirs) = try_join!(read(source.accounts.as_ref(), after), theirs)?;
+        let theirs = async { Ok::<_, TransferError>(target.archive.read(after, BATCH).await?) };
+        let (ours, theirs) = try_join!(read(source.as_ref(), after), theirs)?;
         if let Some(difference) = first_difference(&ours, &theirs, images.as_ref()) {
-            return Err(Failure::Migration(difference.to_string()));
+            return Err(difference);
         }
         let Some(last) = ours.last() else { break };
         after = Some(last.user.id);
         compare_images(images.as_ref(), &ours, &mut equal.images).await?;
         equal.accounts += ours.len() as u64;
         equal.in_trash += ours.iter().filter(|account| account.trash.is_some()).count() as u64;
-        progress.advance(ours.len() as u64)?;
+        progress.advance(ours.len() as u64).map_err(TransferError::Progress)?;
     }
-    progress.finish();
+    progress.end();
     Ok(equal)
 }
 
-/// Who is not the same in both.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Difference {
-    /// Another run refuses a target with somebody who is not in the source.
-    #[error(
-        "user {0} is in --to and not in --from: did a service on one of them change it meanwhile? Stop that, and give an \
-         empty database"
-    )]
-    InTargetAlone(UserId),
-    /// Another run writes what differs anew.
-    #[error(
-        "user {0} is not the same in both: if a service on one of them changed it meanwhile, stop that and run this again"
-    )]
-    Unequal(UserId),
-}
-
 /// The first who is in one batch and not, or not the same, in the other.
-fn first_difference(ours: &[Account], theirs: &[Account], images: Option<&ImageMove>) -> Option<Difference> {
+fn first_difference(ours: &[Account], theirs: &[Account], images: Option<&ImageMove>) -> Option<TransferError> {
     let mut theirs = theirs.iter();
     for one in ours {
         match theirs.next() {
             Some(other) if expected(one, images) == *other => {}
             Some(other) if other.user.id < one.user.id => {
-                return Some(Difference::InTargetAlone(other.user.id));
+                return Some(TransferError::InTargetAlone(other.user.id));
             }
-            _ => return Some(Difference::Unequal(one.user.id)),
+            _ => return Some(TransferError::Unequal(one.user.id)),
         }
     }
-    theirs.next().map(|other| Difference::InTargetAlone(other.user.id))
+    theirs.next().map(|other| TransferError::InTargetAlone(other.user.id))
 }
 
 #[cfg(test)]
@@ -192,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_run_is_advised_where_it_writes_what_differs_and_not_where_it_is_refused() {
+    fn who_is_in_the_target_alone_is_told_apart_from_who_is_not_the_same() {
         let all: Vec<Account> = ["ann", "bob", "carol"].map(account).to_vec();
         let ids: Vec<UserId> = all.iter().map(|account| account.user.id).collect();
         let mut changed = all.clone();
@@ -200,17 +180,15 @@ mod tests {
         let all = all.as_slice();
         for (ours, theirs, difference) in [
             (all, all, None),
-            (all, changed.as_slice(), Some(Difference::Unequal(ids[1]))),
-            (all, &all[..2], Some(Difference::Unequal(ids[2]))),
-            (all, &all[1..], Some(Difference::Unequal(ids[0]))),
-            (&all[..2], all, Some(Difference::InTargetAlone(ids[2]))),
-            (&all[1..], all, Some(Difference::InTargetAlone(ids[0]))),
-            (&all[..0], all, Some(Difference::InTargetAlone(ids[0]))),
+            (all, changed.as_slice(), Some(TransferError::Unequal(ids[1]))),
+            (all, &all[..2], Some(TransferError::Unequal(ids[2]))),
+            (all, &all[1..], Some(TransferError::Unequal(ids[0]))),
+            (&all[..2], all, Some(TransferError::InTargetAlone(ids[2]))),
+            (&all[1..], all, Some(TransferError::InTargetAlone(ids[0]))),
+            (&all[..0], all, Some(TransferError::InTargetAlone(ids[0]))),
         ] {
             let found = first_difference(ours, theirs, None);
-            assert_eq!(found, difference);
-            let advised = found.is_some_and(|difference| difference.to_string().contains("run this again"));
-            assert_eq!(advised, matches!(difference, Some(Difference::Unequal(_))));
+            assert_eq!(format!("{found:?}"), format!("{difference:?}"));
         }
     }
 }

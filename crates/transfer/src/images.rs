@@ -8,16 +8,17 @@ use roster_domain::entities::Account;
 use roster_domain::ports::{ImageChunks, ImageStore, Spool, StoredImage, Unavailable};
 use roster_domain::values::{ImageKey, ImageRef, OwnImage, ProfileImage, UserId};
 
-use super::stopped::stopped;
-use crate::Failure;
+use crate::error::TransferError;
 
 /// How many images are moved or compared at once.
 const AT_ONCE: usize = 8;
 
 /// From where to where images are moved.
-pub(super) struct ImageMove {
-    pub(super) from: Arc<dyn ImageStore>,
-    pub(super) to: Arc<dyn ImageStore>,
+pub struct ImageMove {
+    /// From where; it is only read.
+    pub from: Arc<dyn ImageStore>,
+    /// To where.
+    pub to: Arc<dyn ImageStore>,
 }
 
 impl ImageMove {
@@ -29,28 +30,31 @@ impl ImageMove {
 }
 
 /// What the comparison found of images.
-#[derive(Default)]
-pub(super) struct Compared {
-    pub(super) equal: u64,
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// Those that are equal in both places.
+    pub equal: u64,
     /// Those that are in neither place: users have them, but they were lost before.
-    pub(super) missing: u64,
-    pub(super) first_missing: Option<UserId>,
+    pub missing: u64,
+    /// Whose the first of those is.
+    pub first_missing: Option<UserId>,
     /// Those in other stores than the one that images are moved from.
-    pub(super) elsewhere: u64,
+    pub elsewhere: u64,
     elsewhere_in: BTreeSet<String>,
     /// The FastAPI service's.
-    pub(super) originals: u64,
+    pub originals: u64,
 }
 
 impl Compared {
     /// Where the images are that were not moved.
-    pub(super) fn stores(&self) -> String {
+    #[must_use]
+    pub fn stores(&self) -> String {
         self.elsewhere_in.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// The account as it is to be in the target: where its image is moved, the reference names the new store.
-pub(super) fn expected(account: &Account, images: Option<&ImageMove>) -> Account {
+pub(crate) fn expected(account: &Account, images: Option<&ImageMove>) -> Account {
     let mut moved = account.clone();
     if let Some(images) = images
         && let Some(key) = images.key(account)
@@ -66,10 +70,10 @@ pub(super) fn expected(account: &Account, images: Option<&ImageMove>) -> Account
 }
 
 /// Copies the images of these accounts, but for those that are there.
-pub(super) async fn copy_images(images: &ImageMove, accounts: &[Account]) -> Result<(), Failure> {
+pub(crate) async fn copy_images(images: &ImageMove, accounts: &[Account]) -> Result<(), TransferError> {
     let keys: Vec<ImageKey> = accounts.iter().filter_map(|account| images.key(account)).cloned().collect();
     stream::iter(keys.into_iter().map(Ok))
-        .try_for_each_concurrent(AT_ONCE, |key| async move { copy(images, &key).await.map_err(stopped) })
+        .try_for_each_concurrent(AT_ONCE, |key| async move { Ok(copy(images, &key).await?) })
         .await
 }
 
@@ -94,11 +98,11 @@ async fn spool(mut image: StoredImage) -> Result<Spool, Unavailable> {
 }
 
 /// Compares the images of these accounts in both places, and counts the others.
-pub(super) async fn compare_images(
+pub(crate) async fn compare_images(
     images: Option<&ImageMove>,
     accounts: &[Account],
     compared: &mut Compared,
-) -> Result<(), Failure> {
+) -> Result<(), TransferError> {
     let mut moved = Vec::new();
     for account in accounts {
         match (&account.user.profile_image, images) {
@@ -114,14 +118,14 @@ pub(super) async fn compare_images(
         }
     }
     let mut found = stream::iter(moved.into_iter().map(|(owner, key, images)| async move {
-        Ok::<_, Failure>((owner, is_equal(images, &key).await.map_err(stopped)?))
+        Ok::<_, TransferError>((owner, is_equal(images, &key).await?))
     }))
     .buffered(AT_ONCE);
     while let Some((owner, equal)) = found.try_next().await? {
         match equal {
             Some(true) => compared.equal += 1,
             Some(false) => {
-                return Err(Failure::Migration(format!("the image of user {owner} is not the same in both")));
+                return Err(TransferError::UnequalImage(owner));
             }
             None => {
                 compared.missing += 1;

@@ -5,9 +5,7 @@ use roster_domain::entities::{Change, Request};
 use roster_domain::ports::{ImageRemovals, Unavailable};
 use roster_domain::values::{StoreName, Timestamp};
 
-use super::opened::{BATCH, Opened};
-use super::stopped::stopped;
-use crate::Failure;
+use crate::transfer::{BATCH, Transfer};
 
 /// How many removals are written at once: each is a write of its own, which waits for a disk.
 const AT_ONCE: usize = 32;
@@ -17,12 +15,8 @@ const CENTURY: Duration = Duration::from_hours(24 * 36_525);
 
 /// Carries over which images are still to be removed, and answers how many. Not those of a store whose images are moved: what
 /// nobody has is not moved, and stays behind with all the rest.
-pub(super) async fn carry_over(opened: &Opened) -> Result<u64, Failure> {
-    carry(opened).await.map_err(stopped)
-}
-
-async fn carry(opened: &Opened) -> Result<u64, Unavailable> {
-    let Opened { source, target, images, clock, ids } = opened;
+pub(crate) async fn carry_over(transfer: &Transfer) -> Result<u64, Unavailable> {
+    let Transfer { source, target, images, clock, ids } = transfer;
     let change = Change { actor: None, at: clock.now(), request: Request::of_roster(ids.request_id()) };
     let later = change.at.plus(CENTURY);
     // What an earlier run carried over, and images that an account had there before it was written anew: in no other place
@@ -34,7 +28,7 @@ async fn carry(opened: &Opened) -> Result<u64, Unavailable> {
     }
     let (mut carried, mut after) = (0, None);
     loop {
-        let removals = source.accounts.removals(after, BATCH).await?;
+        let removals = source.removals(after, BATCH).await?;
         let to_carry = removals
             .iter()
             .filter(|removal| images.as_ref().is_none_or(|images| images.from.name() != removal.image.store));
