@@ -1,4 +1,4 @@
-//! The key that signs tokens where `SECRET_KEY` is not set: generated once, and kept beside the data.
+//! A file with the key that signs tokens, for whoever sets none: generated once, and kept beside the data.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -6,10 +6,9 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use ring::rand::{SecureRandom, SystemRandom};
+use roster_domain::values::{SHORTEST_KEY, weakness};
 use secrecy::SecretString;
-
-use crate::system::random_bytes;
-use roster_settings::{SHORTEST_KEY, weakness};
 
 /// The file's name, in the database's folder.
 const FILE: &str = "secret_key";
@@ -19,7 +18,7 @@ const LONGEST_FILE: u64 = 4096;
 
 /// Why the kept key is not used. It never says what the key is.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretKeyError {
+pub enum KeyFileError {
     /// It could not be made.
     #[error("can't keep a signing key in {}; set SECRET_KEY, or make it writable", path.display())]
     Make {
@@ -63,33 +62,33 @@ pub enum SecretKeyError {
 /// The key that is kept in the folder, which has to exist; a new one where there is none.
 ///
 /// Processes that start at the same time get the same key.
-pub(crate) fn load_or_make(folder: &Path) -> Result<(SecretString, PathBuf), SecretKeyError> {
+pub fn load_or_make(folder: &Path) -> Result<(SecretString, PathBuf), KeyFileError> {
     let path = folder.join(FILE);
     if let Some(key) = load(&path)? {
         return Ok((key, path));
     }
-    make(folder, &path).map_err(|source| SecretKeyError::Make { path: path.clone(), source })?;
+    make(folder, &path).map_err(|source| KeyFileError::Make { path: path.clone(), source })?;
     let key = load(&path)?.ok_or_else(|| {
         let source = io::Error::from(io::ErrorKind::NotFound);
-        SecretKeyError::Read { path: path.clone(), source }
+        KeyFileError::Read { path: path.clone(), source }
     })?;
     Ok((key, path))
 }
 
 /// Looks for the key that is kept in the folder, and makes none. Answers whether there is one, and which file it is.
-pub(crate) fn examine(folder: &Path) -> Result<(bool, PathBuf), SecretKeyError> {
+pub fn examine(folder: &Path) -> Result<(bool, PathBuf), KeyFileError> {
     let path = folder.join(FILE);
     Ok((load(&path)?.is_some(), path))
 }
 
 /// The file in which a key is kept in the folder, where there is one: whatever it holds.
-pub(crate) fn remains(folder: &Path) -> Option<PathBuf> {
+pub fn remains(folder: &Path) -> Option<PathBuf> {
     let path = folder.join(FILE);
     path.exists().then_some(path)
 }
 
-fn load(path: &Path) -> Result<Option<SecretString>, SecretKeyError> {
-    let unreadable = |source| SecretKeyError::Read { path: path.to_owned(), source };
+fn load(path: &Path) -> Result<Option<SecretString>, KeyFileError> {
+    let unreadable = |source| KeyFileError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -97,13 +96,13 @@ fn load(path: &Path) -> Result<Option<SecretString>, SecretKeyError> {
     };
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(SecretKeyError::Exposed { path: path.to_owned(), mode });
+        return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
     }
     let mut text = String::new();
     file.take(LONGEST_FILE).read_to_string(&mut text).map_err(unreadable)?;
     let key = text.trim_end_matches(['\r', '\n']);
     if let Some(weakness) = weakness(key) {
-        return Err(SecretKeyError::Weak { path: path.to_owned(), why: weakness.to_string() });
+        return Err(KeyFileError::Weak { path: path.to_owned(), why: weakness.to_string() });
     }
     Ok(Some(SecretString::from(key)))
 }
@@ -111,7 +110,10 @@ fn load(path: &Path) -> Result<Option<SecretString>, SecretKeyError> {
 /// Writes a whole file under another name, and gives it its own only where nobody was first.
 fn make(folder: &Path, path: &Path) -> io::Result<()> {
     let mut key = String::with_capacity(2 * SHORTEST_KEY + 1);
-    for byte in random_bytes::<SHORTEST_KEY>() {
+    let mut bytes = [0; SHORTEST_KEY];
+    let unseeded = |_| io::Error::other("the system gives no random bytes");
+    SystemRandom::new().fill(&mut bytes).map_err(unseeded)?;
+    for byte in bytes {
         write!(key, "{byte:02x}").map_err(io::Error::other)?;
     }
     key.push('\n');
@@ -217,6 +219,6 @@ mod tests {
     fn a_folder_that_is_not_there_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing");
-        assert!(matches!(load_or_make(&missing), Err(SecretKeyError::Make { .. })));
+        assert!(matches!(load_or_make(&missing), Err(KeyFileError::Make { .. })));
     }
 }

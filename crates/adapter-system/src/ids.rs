@@ -1,38 +1,15 @@
-//! Time, ids and randomness, from the system: the one place that asks for them.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
 use rand::{Rng, RngExt};
 use roster_domain::ports::{Clock, Ids};
-use roster_domain::values::{RequestId, SessionId, Timestamp, TokenId, TrashEntryId, UserId};
-
-/// The system's clock.
-pub(crate) struct SystemClock;
-
-#[async_trait]
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the `Clock` port's adapter")]
-    fn now(&self) -> Timestamp {
-        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
-        };
-        Timestamp::from_millis(millis)
-    }
-
-    async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
-    }
-}
+use roster_domain::values::{RequestId, SessionId, TokenId, TrashEntryId, UserId};
 
 /// Ids from a cryptographic generator that the system seeds.
 ///
 /// Users and trash entries get an `ObjectId` each, as MongoDB's drivers make them: four bytes of seconds, five that are
 /// random for each process, and a three-byte counter from a random start.
-pub(crate) struct RandomIds {
+pub struct RandomIds {
     clock: Arc<dyn Clock>,
     process: [u8; 5],
     /// Seconds and counter of the last `ObjectId`, as one number.
@@ -43,7 +20,9 @@ const COUNTER_BITS: u32 = 24;
 const COUNTER_MASK: u64 = (1 << COUNTER_BITS) - 1;
 
 impl RandomIds {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    /// Ids of this process, by that clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         let counter = u64::from(u32::from_be_bytes(random_bytes())) & COUNTER_MASK;
         Self { clock, process: random_bytes(), last: AtomicU64::new(counter) }
     }
@@ -92,16 +71,10 @@ impl Ids for RandomIds {
     }
 }
 
-/// Bytes that nobody can guess.
-pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     generator().fill_bytes(&mut bytes);
     bytes
-}
-
-/// A tenth shorter or longer at most, so that what starts together does not stay together.
-pub(crate) fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(generator().random_range(0.9..=1.1))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the `Ids` port's adapter")]
@@ -113,6 +86,10 @@ fn generator() -> impl Rng {
 mod tests {
     use std::collections::HashSet;
     use std::sync::atomic::AtomicI64;
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use roster_domain::values::Timestamp;
 
     use super::*;
 
@@ -167,7 +144,7 @@ mod tests {
 
     #[test]
     fn threads_get_ids_of_their_own_that_grow() {
-        let ids = RandomIds::new(Arc::new(SystemClock));
+        let ids = RandomIds::new(Arc::new(crate::SystemClock));
         let all: Vec<UserId> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| (0..1000).map(|_| ids.user_id()).collect::<Vec<_>>()))
@@ -206,11 +183,5 @@ mod tests {
         assert_eq!(ids.letters(2).len(), 2);
         let different: HashSet<char> = ids.letters(10_000).chars().collect();
         assert_eq!(different, ('a'..='z').collect());
-    }
-
-    #[test]
-    fn the_clock_tells_the_time() {
-        let y2026 = 1_767_225_600_000;
-        assert!(SystemClock.now().as_millis() > y2026);
     }
 }

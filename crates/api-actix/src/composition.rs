@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
+use roster_adapter_crypto::key_file::{self, KeyFileError};
 use roster_adapter_crypto::{BcryptHasher, HasherConfig, JwtTokens};
 use roster_adapter_fs::FolderImages;
 use roster_adapter_image::{Limits, Processor};
@@ -15,20 +16,18 @@ pub(crate) use roster_adapter_mongo::Found;
 use roster_adapter_mongo::{ConnectError, MongoSource, MongoStore, SWEEP_INTERVAL};
 use roster_adapter_s3::{Connection, Credentials, S3Images};
 use roster_adapter_sqlite::{SqliteSource, SqliteStore};
+use roster_adapter_system::{RandomIds, SystemClock};
 use roster_domain::ports::{
     AccountArchive, AccountSource, Clock, Expired, Ids, ImageRemovals, ImageStore, StoreObserver, Trash,
     Unavailable, Users,
 };
 use roster_domain::values::StoreName;
 use roster_domain::{Chain, Ports, Roster, Rules};
+use roster_jobs::Upkeep;
+use roster_settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
 use roster_telemetry::{Outages, Probe};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep};
-
-use crate::jobs::Upkeep;
-use crate::secret_key::{self, SecretKeyError};
-use crate::system::{RandomIds, SystemClock};
-use roster_settings::{Bucket, Database, Images, S3Keys, S3Settings, SecretKey, Settings};
 
 /// How long a MongoDB may take to be there at the start, and how long to wait between two tries.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -97,7 +96,7 @@ pub enum CompositionError {
     Processor(#[source] std::io::Error),
     /// The signing key that is kept beside the database.
     #[error(transparent)]
-    SecretKey(#[from] SecretKeyError),
+    SecretKey(#[from] KeyFileError),
 }
 
 impl CompositionError {
@@ -110,8 +109,7 @@ impl CompositionError {
 
 /// Opens everything that the settings name.
 pub(crate) async fn compose(settings: &Settings) -> Result<Composition, CompositionError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    let (clock, ids) = clock_and_ids();
     refuse_lost(settings)?;
     let outages = Arc::new(Outages::new(settings.metrics.is_some()));
     let observer = Some(Arc::clone(&outages) as _);
@@ -123,7 +121,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
     // After the database, whose folder is there by now.
     let (secret_key, secret_key_file) = match &settings.secret_key {
         SecretKey::Given(key) => (key.clone(), None),
-        SecretKey::KeptIn(folder) => secret_key::load_or_make(folder).map(|(key, file)| (key, Some(file)))?,
+        SecretKey::KeptIn(folder) => key_file::load_or_make(folder).map(|(key, file)| (key, Some(file)))?,
     };
     let dearest = users.dearest_hash(settings.bcrypt_cost).await.map_err(CompositionError::Store)?;
     let hasher = BcryptHasher::start(HasherConfig {
@@ -169,6 +167,18 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
     })
 }
 
+/// The system's.
+pub(crate) fn clock_and_ids() -> (Arc<dyn Clock>, Arc<dyn Ids>) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    (clock, ids)
+}
+
+/// Looks for the signing key that is kept in the folder, and makes none. Answers whether there is one, and which file it is.
+pub(crate) fn examine_signing_key(folder: &Path) -> Result<(bool, PathBuf), CompositionError> {
+    Ok(key_file::examine(folder)?)
+}
+
 /// Refuses a file that is missing or empty beside what belonged to a database: an empty one in its place would lose everybody
 /// without a word, and let the next stranger become an admin.
 pub(crate) fn refuse_lost(settings: &Settings) -> Result<(), CompositionError> {
@@ -178,7 +188,7 @@ pub(crate) fn refuse_lost(settings: &Settings) -> Result<(), CompositionError> {
         return Ok(());
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let remains = match secret_key::remains(folder) {
+    let remains = match key_file::remains(folder) {
         Some(key) => Some(key),
         None => images_that_remain(settings)?,
     };

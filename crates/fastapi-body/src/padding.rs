@@ -1,18 +1,16 @@
 //! Removes the padding after the boundaries of a multipart form.
 //!
-//! Blanks may follow a boundary on its line (RFC 2046, 5.1.1), which `actix_multipart` does not know.
+//! Blanks may follow a boundary on its line (RFC 2046, 5.1.1), which parsers of forms do not know.
 
-use actix_web::error::PayloadError;
-use actix_web::http::header::HeaderValue;
-use actix_web::web::Bytes;
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future};
 
-/// The same form without the padding; the same bytes where it is no form.
-pub(super) fn without_padding<S: Stream<Item = Result<Bytes, PayloadError>>>(
-    content_type: Option<&HeaderValue>,
+/// The same form without the padding; the same bytes where that type is none of a form.
+pub fn without_padding<E, S: Stream<Item = Result<Bytes, E>>>(
+    content_type: Option<&str>,
     body: S,
-) -> impl Stream<Item = Result<Bytes, PayloadError>> + use<S> {
-    let boundary = content_type.and_then(|value| value.to_str().ok()?.parse::<mime::Mime>().ok());
+) -> impl Stream<Item = Result<Bytes, E>> + use<E, S> {
+    let boundary = content_type.and_then(|value| value.parse::<mime::Mime>().ok());
     let boundary =
         boundary.and_then(|form| form.get_param(mime::BOUNDARY).map(|name| name.as_str().to_owned()));
     let mut padding = boundary.map(|boundary| Padding::new(&boundary));

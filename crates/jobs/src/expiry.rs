@@ -1,11 +1,10 @@
-//! Who is past the retention of the trash, told before anybody is deleted for good.
-
 use roster_domain::ports::Expired;
 use roster_domain::values::Timestamp;
 use time::OffsetDateTime;
 
 /// The line that says so, where anybody is; `now` says when those are deleted who are due.
-pub(crate) fn told(Expired { due, spared, spared_until }: Expired, now: &str) -> Option<String> {
+#[must_use]
+pub fn told(Expired { due, spared, spared_until }: Expired, now: &str) -> Option<String> {
     let users = |count: u64| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
     let too_long = "in the trash for longer than TRASH_RETENTION_DAYS: deleted for good";
     let due = (due > 0).then(|| format!("{} {too_long} {now}", users(due)));

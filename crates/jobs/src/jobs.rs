@@ -1,5 +1,3 @@
-//! Background jobs, repeated from the start of the service to its stop.
-
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::expiry;
-use crate::system::jittered;
 
 /// How often trash that is too old is looked for.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
@@ -31,23 +28,24 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LAST_RETRY: Duration = Duration::from_mins(10);
 
 /// What a store asks to have done beside the requests.
-pub(crate) struct Upkeep {
+pub struct Upkeep {
     /// How often.
-    pub(crate) every: Duration,
+    pub every: Duration,
     /// Does it once.
-    pub(crate) run: Box<dyn Fn() -> BoxFuture<'static, Result<(), Unavailable>> + Send>,
+    pub run: Box<dyn Fn() -> BoxFuture<'static, Result<(), Unavailable>> + Send>,
 }
 
 /// The jobs that run.
-pub(crate) struct Jobs {
+pub struct Jobs {
+    ids: Arc<dyn Ids>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Jobs {
     /// Starts them all on this runtime. Each runs at once, and then again after its pause.
-    pub(crate) fn start(roster: &Arc<Roster>, ids: &Arc<dyn Ids>, upkeep: Option<Upkeep>) -> Self {
-        let jobs = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    pub fn start(roster: &Arc<Roster>, ids: &Arc<dyn Ids>, upkeep: Option<Upkeep>) -> Self {
+        let jobs = Self::none(ids);
         let (purging, purge_ids) = (Arc::clone(roster), Arc::clone(ids));
         let told = Arc::new(AtomicBool::new(false));
         jobs.spawn("trash retention", PURGE_EVERY, move || {
@@ -84,18 +82,23 @@ impl Jobs {
         jobs
     }
 
+    fn none(ids: &Arc<dyn Ids>) -> Self {
+        Self { ids: Arc::clone(ids), tasks: TaskTracker::new(), stop: CancellationToken::new() }
+    }
+
     fn spawn<R, F>(&self, name: &'static str, pause: Duration, run: R)
     where
         R: FnMut() -> F + Send + 'static,
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
         // A run may be dropped in its middle: every step is atomic, and what is left is done after the next start.
-        let job = self.stop.clone().run_until_cancelled_owned(repeat(name, pause, run));
+        let job = repeat(Arc::clone(&self.ids), name, pause, run);
+        let job = self.stop.clone().run_until_cancelled_owned(job);
         self.tasks.spawn(job);
     }
 
     /// Stops them, in the middle of what they do.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -125,7 +128,7 @@ async fn tell_of_removals_out_of_reach(roster: &Roster) -> Result<(), Error> {
 }
 
 /// Runs a job for ever. Of failures in a row only the first is a warning: a store that is down must not fill the log.
-async fn repeat<R, F>(job: &'static str, pause: Duration, mut run: R)
+async fn repeat<R, F>(ids: Arc<dyn Ids>, job: &'static str, pause: Duration, mut run: R)
 where
     R: FnMut() -> F,
     F: Future<Output = Result<(), Error>>,
@@ -164,8 +167,13 @@ where
                 failures = failures.saturating_add(1);
             }
         }
-        sleep(jittered(next_pause(pause, failures))).await;
+        sleep(jittered(next_pause(pause, failures), ids.image_name()[0])).await;
     }
+}
+
+/// A tenth shorter or longer at most, as a random byte has it, so that what starts together does not stay together.
+fn jittered(pause: Duration, random: u8) -> Duration {
+    pause.mul_f64(0.9 + 0.2 * f64::from(random) / f64::from(u8::MAX))
 }
 
 /// The pause, or after so many failures in a row twice as long for each.
@@ -185,6 +193,7 @@ mod tests {
     use roster_domain::ports::ImageStore;
     use roster_domain::use_cases::PURGE_BATCH;
     use roster_domain::values::{ImageRef, StoreName};
+    use roster_domain_testkit::fakes::CountingIds;
     use roster_domain_testkit::fixtures::{
         START, change_at, image_key, new_user, next_user_id, page, spool, trashed,
     };
@@ -199,6 +208,16 @@ mod tests {
         let pauses = |pause| [0, 1, 2, 3, 6, 40].map(|failures| next_pause(pause, failures).as_secs());
         assert_eq!(pauses(REMOVE_EVERY), [30, 30, 60, 120, 600, 600]);
         assert_eq!(pauses(PURGE_EVERY), [3600, 30, 60, 120, 960, 3600]);
+    }
+
+    fn ids() -> Arc<dyn Ids> {
+        Arc::new(CountingIds::new())
+    }
+
+    #[test]
+    fn a_pause_is_a_tenth_shorter_or_longer_at_most() {
+        let pause = |random| jittered(Duration::from_secs(10), random).as_secs_f64();
+        assert!((pause(0) - 9.0).abs() < 1e-6 && (pause(u8::MAX) - 11.0).abs() < 1e-6);
     }
 
     /// A user in the trash, whose image is stored.
@@ -246,7 +265,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_job_runs_at_once_and_then_after_its_pause_whatever_happened_before() {
         let (tell, mut told) = mpsc::unbounded_channel();
-        let jobs = Jobs { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        let jobs = Jobs::none(&ids());
         let runs = Arc::new(AtomicUsize::new(0));
         let started = Instant::now();
         jobs.spawn("test", Duration::from_mins(1), move || {
@@ -277,7 +296,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stop_does_not_wait_for_a_run_that_hangs() {
         let (tell, mut told) = mpsc::unbounded_channel();
-        let jobs = Jobs { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        let jobs = Jobs::none(&ids());
         jobs.spawn("test", Duration::from_mins(1), move || {
             tell.send(()).unwrap();
             std::future::pending()

@@ -17,7 +17,6 @@ mod origins;
 mod proxies;
 mod reader;
 mod s3;
-mod strength;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -25,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use roster_domain::values::{SHORTEST_KEY, Weakness, weakness};
 use roster_domain::{AdminSignUp, RateLimits};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -38,7 +38,6 @@ pub use self::host::Host;
 pub use self::location::Database;
 pub use self::migration::{MigrationSettings, Place};
 pub use self::s3::{Images, S3Keys, S3Settings};
-pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
 pub const VARIABLES: &[&str] = &[

@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use roster_domain::AdminSignUp;
-use roster_settings::{S3Settings, Settings, weakness};
+use roster_domain::values::weakness;
+use roster_settings::{S3Settings, Settings};
 use secrecy::ExposeSecret as _;
 
 /// Writes the first lines of the log: what is used, and what is open to whom.

@@ -72,8 +72,10 @@ pub(crate) async fn copy(
     let (mut after, mut batch) = (None, read(source, None).await?);
     while let Some(last) = batch.last().map(|account| account.user.id) {
         // The next are read while these are written.
-        let (written, next) =
-            try_join!(copy_batch(transfer, &batch, after, &mut is_behind_all, now), read(source, Some(last)))?;
+        let (written, next) = try_join!(
+            copy_batch(transfer, &batch, after, &mut is_behind_all, now),
+            read(source, Some(last))
+        )?;
         copied.written += written as u64;
         copied.there += (batch.len() - written) as u64;
         progress.advance(batch.len() as u64).map_err(TransferError::Progress)?;
@@ -93,11 +95,8 @@ async fn copy_batch(
     now: Timestamp,
 ) -> Result<usize, TransferError> {
     let Transfer { target, images, .. } = transfer;
-    let there = if *is_behind_all {
-        HashMap::new()
-    } else {
-        by_id(target.archive.read(after, batch.len()).await?)
-    };
+    let there =
+        if *is_behind_all { HashMap::new() } else { by_id(target.archive.read(after, batch.len()).await?) };
     *is_behind_all |= there.is_empty();
     // Of everybody: an image may have been missing when its account was written.
     if let Some(images) = images {
@@ -150,7 +149,11 @@ pub(crate) async fn compare(
 }
 
 /// The first who is in one batch and not, or not the same, in the other.
-fn first_difference(ours: &[Account], theirs: &[Account], images: Option<&ImageMove>) -> Option<TransferError> {
+fn first_difference(
+    ours: &[Account],
+    theirs: &[Account],
+    images: Option<&ImageMove>,
+) -> Option<TransferError> {
     let mut theirs = theirs.iter();
     for one in ours {
         match theirs.next() {

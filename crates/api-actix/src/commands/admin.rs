@@ -5,8 +5,7 @@ use roster_domain::entities::Request;
 use roster_domain::use_cases::SignUp;
 use roster_domain::values::{Email, Password, Username};
 
-use super::{say, waiting};
-use crate::Failure;
+use super::{Failure, say, waiting};
 use crate::composition::compose;
 use crate::server::StartError;
 use roster_settings::Settings;

@@ -1,24 +1,20 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use roster_domain::ports::{Clock, Ids};
+use roster_domain::values::weakness;
 use roster_domain::{AdminSignUp, Chain};
+use roster_jobs::told_of_expired;
+use roster_settings::{Bucket, Database, Examined, Images, S3Settings, SecretKey, Settings};
 use rustix::fs::{Access, access};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{health, say, waiting};
-use crate::Failure;
+use super::{Failure, health, say, waiting};
 use crate::composition::{
-    CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder, expired_in,
-    exposed_files, refuse_lost,
+    CompositionError, Found, Wait, clock_and_ids, examine_bucket, examine_database, examine_folder,
+    examine_signing_key, expired_in, exposed_files, refuse_lost,
 };
-use crate::expiry;
 use crate::listen::listen;
-use crate::secret_key;
-use crate::system::{RandomIds, SystemClock};
-use roster_settings::{Bucket, Database, Examined, Images, S3Settings, SecretKey, Settings, weakness};
 
 /// What there is to say of one thing.
 enum Finding {
@@ -196,10 +192,10 @@ fn signing_key(settings: &Settings) -> Finding {
             None => Finding::Good("SECRET_KEY".to_owned()),
         };
     };
-    match secret_key::examine(folder) {
+    match examine_signing_key(folder) {
         Ok((true, file)) => Finding::Good(format!("kept in {}", file.display())),
         Ok((false, file)) => to_be_made(&file),
-        Err(error) => wrong(&error),
+        Err(error) => composition(&error),
     }
 }
 
@@ -219,8 +215,7 @@ async fn database(settings: &Settings) -> Finding {
         Database::Sqlite(file) if !file.exists() => return to_be_made(file),
         _ => settings.database_place(),
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    let (clock, ids) = clock_and_ids();
     let examined = examine_database(&settings.database, &settings.database_name, Wait::No, &clock, &ids);
     match examined.await {
         Ok(Found::Nobody | Found::Users) => seen_by_others(place, &settings.database),
@@ -236,10 +231,9 @@ async fn trash(settings: &Settings) -> Option<Finding> {
     if matches!(&settings.database, Database::Sqlite(file) if !file.exists()) {
         return None;
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    let (clock, ids) = clock_and_ids();
     match expired_in(settings, &clock, &ids).await {
-        Ok(expired) => expiry::told(expired, "as soon as the service runs").map(Finding::Risky),
+        Ok(expired) => told_of_expired(expired, "as soon as the service runs").map(Finding::Risky),
         Err(error) => Some(composition(&error)),
     }
 }

@@ -1,17 +1,13 @@
-use std::sync::Arc;
-
 use roster_domain::Roster;
 use roster_domain::entities::Request;
-use roster_domain::ports::{Clock, Ids};
+use roster_domain::ports::Ids;
 use roster_domain::use_cases::RemovalProgress;
-
-use super::{say, waiting};
-use crate::Failure;
-use crate::composition::{Found, Wait, compose, examine_database, refuse_lost};
-use crate::expiry;
-use crate::server::StartError;
-use crate::system::{RandomIds, SystemClock};
+use roster_jobs::told_of_expired;
 use roster_settings::{Database, Settings};
+
+use super::{Failure, say, waiting};
+use crate::composition::{Found, Wait, clock_and_ids, compose, examine_database, refuse_lost};
+use crate::server::StartError;
 
 /// Purges old trash and removes images, as the service's jobs do, but at once. What was done is told also where a store
 /// then goes away: it can't be seen in the stores any more.
@@ -26,7 +22,7 @@ pub(super) fn run() -> Result<(), Failure> {
         let ended = purge(roster, ids.as_ref(), &mut purged).await;
         say(&format!("{purged} users deleted for good, who were in the trash for too long"))?;
         ended?;
-        if let Some(left) = expiry::told(roster.expired_trash().await?, "by the next run") {
+        if let Some(left) = told_of_expired(roster.expired_trash().await?, "by the next run") {
             say(&left)?;
         }
         let mut progress = RemovalProgress::default();
@@ -43,8 +39,7 @@ pub(super) fn run() -> Result<(), Failure> {
 /// A database that is not there is not made: there is nothing to purge in it.
 async fn refuse_empty(settings: &Settings) -> Result<(), Failure> {
     refuse_lost(settings).map_err(StartError::from)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    let (clock, ids) = clock_and_ids();
     let (database, name) = (&settings.database, &settings.database_name);
     let is_there = match database {
         Database::Sqlite(file) => file.exists(),

@@ -5,7 +5,7 @@
 //! - `routes`: serves the `table`, which is made of the `document` and the endpoints' handlers; `redirect` and `docs` answer
 //!   what no endpoint does.
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document. `refusals` has the answers that they share there.
-//! - `upload` and `padding`: read files.
+//! - `upload`: reads files.
 //! - `call`: what every endpoint asks of its request; `fields` has what forms are made of.
 //! - `middleware`: around every request, with the `headers` of every response and the `access` log. `preflight`: what browsers
 //!   ask before they call from elsewhere.
@@ -26,7 +26,6 @@ mod fields;
 mod headers;
 mod limits;
 mod middleware;
-mod padding;
 mod page;
 mod preflight;
 mod redirect;

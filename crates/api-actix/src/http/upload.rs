@@ -1,11 +1,9 @@
 //! Spools a multipart upload to an unnamed temporary file, with a bounded part of it in memory.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::error::PayloadError;
@@ -14,14 +12,12 @@ use actix_web::web::{self, Bytes};
 use futures_util::{Stream, StreamExt};
 use roster_domain::Error;
 use roster_domain::ports::{Access, CallOutcome, Spool, SpoolShare, StoreCalls, Unavailable};
-use roster_fastapi_body::{Fault, Problem};
+use roster_fastapi_body::{Fault, Pace, Problem, without_padding};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
 use super::call::Call;
 use super::error::Refusal;
-use super::limits::Limits;
-use super::padding::without_padding;
 use super::state::TEMPORARY;
 
 /// How many bytes are written to the file at once.
@@ -58,9 +54,10 @@ pub(super) async fn receive(
         return Err(Refusal::TooLarge);
     }
     share.grow_to(announced.min(limits.image)).map_err(Error::from)?;
-    let pace = Rc::new(Pace::new(limits));
+    let pace = Rc::new(Pace::new(limits.upload_stall, limits.upload_rate));
     let headers = call.http().headers();
-    let body = without_padding(headers.get(CONTENT_TYPE), at_most(most, payload, Rc::clone(&pace)));
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let body = without_padding(content_type, at_most(most, payload, Rc::clone(&pace)));
     let form = Multipart::new(headers, body);
     let state = call.state();
     let reading = read_form(form, field, limits.image, &pace, share, &state.temporary);
@@ -81,33 +78,6 @@ fn at_most(
         pace.received(length);
         if received > limit { Err(PayloadError::Overflow) } else { Ok(chunk) }
     })
-}
-
-/// How fast an upload has to be: it holds room that others want.
-///
-/// Each byte puts off the time at which it is too slow, but never further than it may stall: what came in a burst is no
-/// credit for a trickle.
-struct Pace {
-    stall: Duration,
-    rate: u32,
-    too_slow: Cell<Instant>,
-}
-
-impl Pace {
-    fn new(limits: &Limits) -> Self {
-        let Limits { upload_stall: stall, upload_rate, .. } = *limits;
-        Self { stall, rate: upload_rate.max(1), too_slow: Cell::new(Instant::now() + stall) }
-    }
-
-    fn received(&self, bytes: u64) {
-        let earned = Duration::from_micros(bytes.saturating_mul(1_000_000) / u64::from(self.rate));
-        self.too_slow.set((self.too_slow.get() + earned).min(Instant::now() + self.stall));
-    }
-
-    /// When more has to be there at the latest.
-    fn deadline(&self) -> Instant {
-        self.too_slow.get()
-    }
 }
 
 async fn read_form(
@@ -308,28 +278,5 @@ mod tests {
     ) {
         assert!(!promises_another_type(name.as_bytes()));
         assert!(!promises_another_type(b"me.\xFF\xFE"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_is_no_credit_for_a_trickle() {
-        let limits = Limits { upload_stall: Duration::from_secs(30), upload_rate: 4096, ..Limits::default() };
-        let (pace, started) = (Pace::new(&limits), Instant::now());
-        pace.received(10 << 20);
-        while pace.deadline() > Instant::now() {
-            tokio::time::advance(Duration::from_secs(18)).await;
-            pace.received(1);
-        }
-        assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whatever_keeps_the_pace_is_in_time() {
-        let limits = Limits { upload_stall: Duration::from_secs(30), upload_rate: 4096, ..Limits::default() };
-        let pace = Pace::new(&limits);
-        for _ in 0..100 {
-            tokio::time::advance(Duration::from_secs(25)).await;
-            assert!(pace.deadline() > Instant::now());
-            pace.received(25 * 4096);
-        }
     }
 }

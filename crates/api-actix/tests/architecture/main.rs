@@ -143,6 +143,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("roster-domain", &[]),
     ("roster-fastapi-body", &[]),
     ("roster-http-server", &[]),
+    ("roster-jobs", &["roster-domain"]),
     ("roster-settings", &["roster-domain"]),
     ("roster-telemetry", &["roster-domain", "roster-settings"]),
     ("roster-transfer", &["roster-domain"]),

@@ -12,8 +12,7 @@ use roster_transfer::{Compared, ImageMove, Report, Transfer};
 use self::opened::open_pair;
 use self::progress::Bar;
 use self::stopped::stopped;
-use super::{say, waiting};
-use crate::Failure;
+use super::{Failure, say, waiting};
 
 /// What is told behind the arguments.
 pub(super) const HELP: &str = "\

@@ -6,16 +6,14 @@ use roster_domain::ports::{Clock, Ids};
 use roster_settings::{Database, Images, MigrationSettings, Place};
 use roster_transfer::{ImageMove, Target, Transfer};
 
-use crate::Failure;
+use crate::commands::Failure;
 use crate::composition::{
-    CompositionError, Found, Source, Store, Wait, examine_database, open_database, open_images,
+    CompositionError, Found, Source, Store, Wait, clock_and_ids, examine_database, open_database, open_images,
 };
-use crate::system::{RandomIds, SystemClock};
 
 /// Opens what the settings name: the target is looked at first, then the source, and nothing is made before both will do.
 pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Transfer, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+    let (clock, ids) = clock_and_ids();
     is_there(settings)?;
     let MigrationSettings { from, to, .. } = settings;
     refuse_strangers(to, &clock, &ids).await?;

@@ -1,7 +1,7 @@
 use roster_domain::{Chain, Error};
 use roster_transfer::TransferError;
 
-use crate::Failure;
+use crate::commands::Failure;
 
 /// Why a migration stopped, and what to do about it, in the words of its arguments.
 pub(super) fn stopped(error: TransferError) -> Failure {
@@ -38,7 +38,9 @@ mod tests {
     #[test]
     fn another_run_is_advised_where_it_writes_what_differs_and_not_where_it_is_refused() {
         let id = "67a99413dc65a0145ee73981".parse().unwrap();
-        for (error, advised) in [(TransferError::Unequal(id), true), (TransferError::InTargetAlone(id), false)] {
+        for (error, advised) in
+            [(TransferError::Unequal(id), true), (TransferError::InTargetAlone(id), false)]
+        {
             assert_eq!(stopped(error).to_string().contains("run this again"), advised);
         }
     }
