@@ -83,7 +83,7 @@ async fn migrate(opened: &Opened) -> Result<(), Failure> {
         ));
     }
     if source.accounts.has_had_admin().await.map_err(stopped)?
-        && !target.users.has_had_admin().await.map_err(stopped)?
+        && !target.accounts.has_had_admin().await.map_err(stopped)?
     {
         say(
             "no account is an admin, but there has been one: with ADMIN_SIGNUP=bootstrap anyone may sign up as one",
