@@ -5,25 +5,27 @@
 //! FastAPI service that kept the same collection before keep their names and meaning; all of ours stands in the
 //! subdocument `roster`.
 
+mod accounts;
 mod admins;
 mod adoption;
 mod archive;
 mod connect;
+mod directory;
 mod document;
 mod format;
 mod indexes;
 mod lease;
 mod list;
 mod names;
-mod removals;
+mod profile_images;
 mod server;
+mod sessions;
 mod source;
 mod statements;
 mod sweep;
 mod told;
 mod totals;
 mod trash;
-mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -35,9 +37,9 @@ pub use connect::{ConnectError, Found};
 pub use source::MongoSource;
 pub use sweep::SWEEP_INTERVAL;
 
-/// The store: [`Users`](roster_domain::ports::Users), [`Trash`](roster_domain::ports::Trash),
-/// [`ImageRemovals`](roster_domain::ports::ImageRemovals) and
-/// [`AccountArchive`](roster_domain::ports::AccountArchive) on one database.
+/// The store: [`Accounts`](roster_domain::ports::Accounts), [`Directory`](roster_domain::ports::Directory),
+/// [`Sessions`](roster_domain::ports::Sessions), [`ProfileImages`](roster_domain::ports::ProfileImages),
+/// [`Trash`](roster_domain::ports::Trash) and [`AccountArchive`](roster_domain::ports::AccountArchive) on one database.
 ///
 /// [`upkeep`](Self::upkeep) is to be called at the start and every [`SWEEP_INTERVAL`].
 #[derive(Clone)]

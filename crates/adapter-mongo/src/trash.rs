@@ -14,10 +14,10 @@ use roster_domain::ports::{
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
 use tokio::time::{Instant, timeout};
 
-use crate::document::{self, object_id};
+use crate::accounts::ATTEMPTS;
+use crate::document::{self, image_before, object_id};
 use crate::list::List;
-use crate::server::{DEADLINE, Failure, Find, JOB_DEADLINE};
-use crate::users::{ATTEMPTS, image_before};
+use crate::server::{DEADLINE, Failure, Find, JOB_DEADLINE, change};
 use crate::{MongoStore, indexes};
 
 /// How many users of a batch are put into the trash or purged at the same time.
@@ -245,6 +245,21 @@ impl MongoStore {
             spared: count("spared").unwrap_or(0),
             spared_until: document::timestamp(&found, "spared_until"),
         })
+    }
+
+    /// Changes a document as [`Server::change`](crate::server::Server::change) does; where there was one to change, the
+    /// number of live users changes by `by`.
+    pub(crate) async fn change_counted(
+        &self,
+        user: UserId,
+        by: i64,
+        filter: Document,
+        update: impl Into<mongodb::options::UpdateModifications>,
+        projection: Document,
+    ) -> Result<Option<RawDocumentBuf>, Failure> {
+        let (users, update) = (self.server.writes.users.clone(), update.into());
+        let write = async move { change(&users, filter, update, projection).await };
+        self.server.writes.run("update", self.totals.counting(user, by, write, Option::is_some)).await
     }
 
     /// Puts a user into the trash; `false` where it is not live.

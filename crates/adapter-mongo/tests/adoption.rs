@@ -9,7 +9,8 @@ use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::{ConnectError, Found};
 use roster_domain::entities::TrashEntry;
 use roster_domain::ports::{
-    ARRIVAL_GRACE, AccountSource as _, Caller, Expired, OpenSession, Rehash, RestoreError, Trash, Users,
+    ARRIVAL_GRACE, AccountSource as _, Accounts, Caller, Expired, OpenSession, Rehash, RestoreError,
+    Sessions, Trash,
 };
 use roster_domain::values::{Email, Epoch, OriginalImage, Role, Timestamp, TrashEntryId, UserId, Username};
 use roster_domain_testkit::fixtures::{START, at, change, change_at, hash, open_session, reason};
@@ -75,7 +76,7 @@ async fn a_hash_of_the_original_is_replaced_at_a_log_in() {
     for (number, email) in [(1, "ann@example.com"), (2, "bob@example.com")] {
         let rehash = Some(Rehash { old: hash(HASH), new: hash("new") });
         let open = OpenSession { rehash, ..open_session(user_id(id(number)), at(1)) };
-        assert!(store.open_session(&open, &change()).await.unwrap());
+        assert!(store.open(&open, &change()).await.unwrap());
         let email = Email::from_store(email.to_owned());
         assert_eq!(store.credentials(&email).await.unwrap().unwrap().password_hash, hash("new"));
     }
@@ -112,7 +113,7 @@ async fn an_entry_of_the_originals_trash_is_listed_restored_and_purged() {
     let restored = store.restore(user_id(id(1)), &change()).await.unwrap();
     assert_eq!(restored.username.as_str(), "ann");
     // What was signed before the deletion stays dead.
-    let epoch = store.session(user_id(id(1)), None).await.unwrap().unwrap().epoch;
+    let epoch = store.state(user_id(id(1)), None).await.unwrap().unwrap().epoch;
     assert!(epoch > Epoch::FIRST);
     store.purge(user_id(id(2)), &change()).await.unwrap();
     assert!(matches!(store.restore(user_id(id(2)), &change()).await, Err(RestoreError::NotFound)));
@@ -141,7 +142,7 @@ async fn raw_refresh_tokens_are_not_kept() {
     let store = database.connect().await;
     assert_eq!(count(&database, "refresh_tokens", doc! {}).await, 0);
     // What a token without session and epoch is checked against.
-    let state = store.session(user_id(id(1)), None).await.unwrap().unwrap();
+    let state = store.state(user_id(id(1)), None).await.unwrap().unwrap();
     assert_eq!(state.epoch, Epoch::FIRST);
 }
 

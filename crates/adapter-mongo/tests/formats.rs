@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::{ConnectError, MongoStore};
 use roster_domain::entities::Account;
 use roster_domain::ports::{
-    AccountArchive as _, CreateError, ImageRemovals as _, Trash as _, TrashError, Users as _,
+    AccountArchive as _, Accounts as _, CreateError, ProfileImages as _, Trash as _, TrashError,
 };
 use roster_domain_testkit::contract::Stores;
 use roster_domain_testkit::fixtures::{START, at, change, image_of, new_user, trashed};
@@ -28,7 +28,7 @@ async fn kept(version: &str) -> (Database, Expected) {
 
 fn stores(store: MongoStore) -> Stores {
     let store = Arc::new(store);
-    Stores { users: store.clone(), trash: store.clone(), removals: store.clone(), archive: store }
+    Stores::of(&store)
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod support;
 use mongodb::bson::{Bson, doc};
 use roster_adapter_mongo::{ConnectError, MongoSource};
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive as _, AccountSource, ImageRemovals as _, Users as _};
+use roster_domain::ports::{AccountArchive as _, AccountSource, Accounts as _, ProfileImages as _};
 use roster_domain::values::{Timestamp, TrashEntryId};
 use roster_domain_testkit::fixtures::{START, at, change, image_of, new_admin};
 use roster_domain_testkit::formats::{self, Expected};

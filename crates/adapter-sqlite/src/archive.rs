@@ -4,10 +4,10 @@ use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ImageRef, ProfileImage, SessionId, Timestamp, TokenFingerprint, UserId};
 use rusqlite::{Connection, Row, params};
 
+use crate::accounts::taken_name;
 use crate::fault::Failure;
 use crate::rows::{self, USER_COLUMNS, all, execute, first, saturate, user};
-use crate::users::taken_name;
-use crate::{SqliteStore, hash_cost, rank, removals, trash};
+use crate::{SqliteStore, hash_cost, profile_images, rank, trash};
 
 pub(crate) const ACCOUNTS: &str = "SELECT
          users.id, email, username, role, created_at, updated_at, updated_by, image_store, image_key,
@@ -155,7 +155,7 @@ fn forget_ties(connection: &Connection, account: &Account) -> rusqlite::Result<(
         Some(before)
             if account.user.profile_image.as_ref().and_then(ProfileImage::stored) != Some(&before) =>
         {
-            removals::leave(connection, id, &before, Timestamp::from_millis(0), None)
+            profile_images::leave(connection, id, &before, Timestamp::from_millis(0), None)
         }
         _ => Ok(()),
     }

@@ -1,19 +1,24 @@
-//! Users, trash and sessions in an embedded SQLite database: the ports [`Users`], [`Trash`], [`ImageRemovals`] and
-//! [`AccountArchive`] in one file on disk, with nothing to install.
+//! Users, trash and sessions in an embedded SQLite database: the ports [`Accounts`], [`Directory`], [`Sessions`],
+//! [`ProfileImages`], [`Trash`] and [`AccountArchive`] in one file on disk, with nothing to install.
 //!
 //! - `writer`: one thread with one connection does all writing, many changes to a commit.
 //! - `readers`: point look-ups run where they are asked for, pages and searches on threads of their own.
-//! - `users`, `trash`, `removals`, `archive`: one port each, and `source`: a file that is only read. `rank` keeps the rows in the order of their ids.
+//! - `accounts`, `directory`, `sessions`, `profile_images`, `trash`, `archive`: one port each, and `source`: a file that is only
+//!   read. `rank` keeps the rows in the order of their ids.
 //!
 //! `docs/adr/0002-sqlite.md` says why, and what it was measured to cost.
 //!
-//! [`Users`]: roster_domain::ports::Users
+//! [`Accounts`]: roster_domain::ports::Accounts
+//! [`Directory`]: roster_domain::ports::Directory
+//! [`Sessions`]: roster_domain::ports::Sessions
+//! [`ProfileImages`]: roster_domain::ports::ProfileImages
 //! [`Trash`]: roster_domain::ports::Trash
-//! [`ImageRemovals`]: roster_domain::ports::ImageRemovals
 //! [`AccountArchive`]: roster_domain::ports::AccountArchive
 
+mod accounts;
 mod archive;
 mod clock;
+mod directory;
 mod expired;
 mod fault;
 mod hash_cost;
@@ -21,13 +26,13 @@ mod home;
 mod list;
 mod migrate;
 mod open;
+mod profile_images;
 mod rank;
 mod readers;
-mod removals;
 mod rows;
+mod sessions;
 mod source;
 mod trash;
-mod users;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -11,13 +11,13 @@ use roster_domain::ports::{AccountSource, Expired, PendingRemoval, Unavailable};
 use roster_domain::values::{Timestamp, UserId};
 use rusqlite::Connection;
 
+use crate::accounts::had_admin;
 use crate::fault::Fault;
 use crate::home::log_of;
 use crate::migrate::{check, newest};
 use crate::open::{self, OpenError, migrate_error, sqlite_error};
 use crate::readers::Readers;
 use crate::rows::{self, all, saturate};
-use crate::users::had_admin;
 use crate::{DEADLINE, archive, expired};
 
 const COUNT: &str = "SELECT live + trashed FROM summary";

@@ -6,11 +6,11 @@ use roster_domain::ports::{
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
 use rusqlite::{Connection, Row};
 
+use crate::accounts::live_user;
 use crate::fault::Failure;
 use crate::list::List;
 use crate::rows::{self, all, execute, exists, first, saturate};
-use crate::users::live_user;
-use crate::{SqliteStore, expired, removals};
+use crate::{SqliteStore, expired, profile_images};
 
 /// Oldest deletion first. The order is that of an index of ids alone, so reasons are read for one page only.
 pub(crate) const ENTRIES: List = List {
@@ -221,7 +221,7 @@ fn remove(connection: &Connection, user: UserId, change: &Change) -> rusqlite::R
         |row| rows::image(row, 0),
     )?;
     if let Some(image) = image {
-        removals::leave(connection, user, &image, change.at, Some(change.request.id))?;
+        profile_images::leave(connection, user, &image, change.at, Some(change.request.id))?;
     }
     let removed = execute(connection, "DELETE FROM users WHERE id = ?1 AND trashed = 1", [user.as_bytes()])?;
     Ok(removed > 0)

@@ -18,8 +18,8 @@ use roster_adapter_s3::{Connection, Credentials, S3Images};
 use roster_adapter_sqlite::{SqliteSource, SqliteStore};
 use roster_adapter_system::{RandomIds, SystemClock};
 use roster_domain::ports::{
-    AccountArchive, AccountSource, Clock, Expired, Ids, ImageRemovals, ImageStore, StoreObserver, Trash,
-    Unavailable, Users,
+    AccountArchive, AccountSource, Accounts, Clock, Directory, Expired, Ids, ImageStore, ProfileImages,
+    Sessions, StoreObserver, Trash, Unavailable,
 };
 use roster_domain::values::StoreName;
 use roster_domain::{Chain, Ports, Roster, Rules};
@@ -115,7 +115,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
     let observer = Some(Arc::clone(&outages) as _);
     let (database, name) = (&settings.database, &settings.database_name);
     let database = open_database(database, name, &clock, &ids, observer.clone()).await?;
-    let Store { users, trash, removals, mongodb, probe, .. } = database;
+    let Store { accounts, directory, sessions, profile_images, trash, mongodb, probe, .. } = database;
     let upkeep = mongodb.map(|store| upkeep_of(store, settings.mongodb_compare_every));
     let images = ImageStores::open(&settings.images, observer).await.map_err(CompositionError::Images)?;
     // After the database, whose folder is there by now.
@@ -123,7 +123,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         SecretKey::Given(key) => (key.clone(), None),
         SecretKey::KeptIn(folder) => key_file::load_or_make(folder).map(|(key, file)| (key, Some(file)))?,
     };
-    let dearest = users.dearest_hash(settings.bcrypt_cost).await.map_err(CompositionError::Store)?;
+    let dearest = sessions.dearest_hash(settings.bcrypt_cost).await.map_err(CompositionError::Store)?;
     let hasher = BcryptHasher::start(HasherConfig {
         cost: settings.bcrypt_cost,
         dearest,
@@ -138,9 +138,11 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
     let mut probes = images.probes();
     probes.insert(0, probe);
     let ports = Ports {
-        users,
+        accounts,
+        directory,
+        sessions,
+        profile_images,
         trash,
-        removals,
         images: images.default,
         s3_images: images.s3,
         processor: Arc::new(processor),
@@ -458,9 +460,11 @@ async fn try_buckets(buckets: Vec<OpenBucket>) {
 
 /// One store, as the ports that it is behind.
 pub(crate) struct Store {
-    pub(crate) users: Arc<dyn Users>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) profile_images: Arc<dyn ProfileImages>,
     pub(crate) trash: Arc<dyn Trash>,
-    pub(crate) removals: Arc<dyn ImageRemovals>,
     pub(crate) archive: Arc<dyn AccountArchive>,
     mongodb: Option<Arc<MongoStore>>,
     probe: Probe,
@@ -469,12 +473,14 @@ pub(crate) struct Store {
 impl Store {
     fn new<S>(store: &Arc<S>, probe: Probe) -> Self
     where
-        S: Users + Trash + ImageRemovals + AccountArchive + 'static,
+        S: Accounts + Directory + Sessions + ProfileImages + Trash + AccountArchive + 'static,
     {
         Self {
-            users: Arc::clone(store) as _,
+            accounts: Arc::clone(store) as _,
+            directory: Arc::clone(store) as _,
+            sessions: Arc::clone(store) as _,
+            profile_images: Arc::clone(store) as _,
             trash: Arc::clone(store) as _,
-            removals: Arc::clone(store) as _,
             archive: Arc::clone(store) as _,
             mongodb: None,
             probe,

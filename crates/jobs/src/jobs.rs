@@ -225,10 +225,10 @@ mod tests {
         let (user, change) = (new_user(name), change_at(START));
         let image = ImageRef { store: world.images.name(), key: image_key(user.id) };
         let later = START.plus(Duration::from_hours(1));
-        world.ports.users.create(&user, &change).await.unwrap();
-        world.ports.removals.reserve(user.id, &image, later, &change).await.unwrap();
+        world.ports.accounts.create(&user, &change).await.unwrap();
+        world.ports.profile_images.reserve(user.id, &image, later, &change).await.unwrap();
         world.images.put(&image.key, spool(b"an image")).await.unwrap();
-        world.ports.users.set_image(user.id, &image.clone().into(), &change).await.unwrap();
+        world.ports.profile_images.set(user.id, &image.clone().into(), &change).await.unwrap();
         world.ports.trash.put(user.id, &trashed(), &change).await.unwrap();
     }
 
@@ -254,12 +254,12 @@ mod tests {
         let elsewhere = ImageRef { store: StoreName::new("s3://gone"), key: image_key(owner) };
         let here = ImageRef { store: world.images.name(), key: image_key(owner) };
         for image in [&elsewhere, &here] {
-            world.ports.removals.reserve(owner, image, START, &change).await.unwrap();
+            world.ports.profile_images.reserve(owner, image, START, &change).await.unwrap();
         }
         let jobs = Jobs::start(&world.roster, &world.ports.ids, None);
         sleep(REMOVE_EVERY * 5).await;
         jobs.stop().await;
-        assert_eq!(world.ports.removals.stores().await.unwrap(), [elsewhere.store]);
+        assert_eq!(world.ports.profile_images.stores().await.unwrap(), [elsewhere.store]);
     }
 
     #[tokio::test(start_paused = true)]

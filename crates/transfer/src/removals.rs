@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use futures_util::{TryStreamExt as _, stream};
 use roster_domain::entities::{Change, Request};
-use roster_domain::ports::{ImageRemovals, Unavailable};
+use roster_domain::ports::{ProfileImages, Unavailable};
 use roster_domain::values::{StoreName, Timestamp};
 
 use crate::transfer::{BATCH, Transfer};
@@ -21,9 +21,9 @@ pub(crate) async fn carry_over(transfer: &Transfer) -> Result<u64, Unavailable> 
     let later = change.at.plus(CENTURY);
     // What an earlier run carried over, and images that an account had there before it was written anew: in no other place
     // than the one that images are moved to is any of them the target's own.
-    for store in target.removals.stores().await? {
+    for store in target.profile_images.stores().await? {
         if images.as_ref().is_none_or(|images| images.to.name() != store) {
-            forget(target.removals.as_ref(), &store, later).await?;
+            forget(target.profile_images.as_ref(), &store, later).await?;
         }
     }
     let (mut carried, mut after) = (0, None);
@@ -35,7 +35,7 @@ pub(crate) async fn carry_over(transfer: &Transfer) -> Result<u64, Unavailable> 
         carried += to_carry.clone().count() as u64;
         stream::iter(to_carry.map(Ok))
             .try_for_each_concurrent(AT_ONCE, |removal| {
-                target.removals.reserve(removal.owner, &removal.image, removal.due, &change)
+                target.profile_images.reserve(removal.owner, &removal.image, removal.due, &change)
             })
             .await?;
         let Some(last) = removals.last() else { return Ok(carried) };
@@ -44,18 +44,14 @@ pub(crate) async fn carry_over(transfer: &Transfer) -> Result<u64, Unavailable> 
 }
 
 /// Forgets all removals from that store.
-async fn forget(
-    removals: &dyn ImageRemovals,
-    store: &StoreName,
-    later: Timestamp,
-) -> Result<(), Unavailable> {
+async fn forget(images: &dyn ProfileImages, store: &StoreName, later: Timestamp) -> Result<(), Unavailable> {
     loop {
-        let due = removals.due(store, later, None, BATCH).await?;
+        let due = images.due(store, later, None, BATCH).await?;
         if due.is_empty() {
             return Ok(());
         }
         stream::iter(due.iter().map(Ok))
-            .try_for_each_concurrent(AT_ONCE, |removal| removals.done(removal))
+            .try_for_each_concurrent(AT_ONCE, |removal| images.done(removal))
             .await?;
     }
 }

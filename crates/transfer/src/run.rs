@@ -27,6 +27,6 @@ impl Transfer {
 
     /// Whether the source has had an admin and nobody in the target is one, so that it has had none as far as it knows.
     pub async fn forgets_admins(&self) -> Result<bool, TransferError> {
-        Ok(self.source.has_had_admin().await? && !self.target.users.has_had_admin().await?)
+        Ok(self.source.has_had_admin().await? && !self.target.accounts.has_had_admin().await?)
     }
 }

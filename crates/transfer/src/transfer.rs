@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use roster_domain::ports::{AccountArchive, AccountSource, Clock, Ids, ImageRemovals, Users};
+use roster_domain::ports::{AccountArchive, AccountSource, Accounts, Clock, Ids, ProfileImages};
 
 use crate::images::ImageMove;
 
@@ -24,7 +24,7 @@ pub struct Transfer {
 /// The ports of the store that accounts are moved to.
 #[expect(missing_docs, reason = "each is its port")]
 pub struct Target {
-    pub users: Arc<dyn Users>,
+    pub accounts: Arc<dyn Accounts>,
     pub archive: Arc<dyn AccountArchive>,
-    pub removals: Arc<dyn ImageRemovals>,
+    pub profile_images: Arc<dyn ProfileImages>,
 }

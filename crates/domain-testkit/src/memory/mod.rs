@@ -1,10 +1,12 @@
 //! Adapters that keep the contract and nothing after the process: for tests of what stands on the ports.
 
+mod accounts;
 mod archive;
+mod directory;
 mod images;
-mod removals;
+mod profile_images;
+mod sessions;
 mod trash;
-mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +21,7 @@ pub(crate) use images::read_whole;
 
 use crate::contract::{Failing, Sourced, Stores};
 
-/// A store of users, trash, sessions and image removals in memory. Clones are the same store.
+/// A store of accounts, sessions, profile images and trash in memory. Clones are the same store.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
@@ -59,15 +61,10 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// The store as its four ports.
+    /// The store as its ports.
     #[must_use]
     pub fn stores(&self) -> Stores {
-        Stores {
-            users: Arc::new(self.clone()),
-            trash: Arc::new(self.clone()),
-            removals: Arc::new(self.clone()),
-            archive: Arc::new(self.clone()),
-        }
+        Stores::of(&Arc::new(self.clone()))
     }
 
     /// The store, and the same as a source.

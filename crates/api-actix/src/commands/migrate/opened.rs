@@ -36,8 +36,9 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Transfer, 
         }),
     };
     let target = open_database(&to.database, &to.name, &clock, &ids, None).await;
-    let Store { users, archive, removals, .. } = target.map_err(|error| unopened(to.argument, &error))?;
-    let target = Target { users, archive, removals };
+    let Store { accounts, archive, profile_images, .. } =
+        target.map_err(|error| unopened(to.argument, &error))?;
+    let target = Target { accounts, archive, profile_images };
     Ok(Transfer { source: source.accounts, target, images, clock, ids })
 }
 

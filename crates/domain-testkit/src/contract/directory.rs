@@ -1,4 +1,4 @@
-//! [`Users::list`](roster_domain::ports::Users::list), without and with a search.
+//! [`Directory::list`](roster_domain::ports::Directory::list), without and with a search.
 
 use roster_domain::entities::NewUser;
 use roster_domain::ports::UserQuery;
@@ -18,7 +18,7 @@ pub async fn users_are_listed_by_id_whatever_the_order_they_came_in(stores: Stor
     let mut users = Vec::new();
     for number in [5, 1, 4, 2, 300, 3] {
         let user = NewUser { id: user_id(number), ..new_user(&format!("user{number}")) };
-        stores.users.create(&user, &change()).await.unwrap();
+        stores.accounts.create(&user, &change()).await.unwrap();
         users.push(shown(&user, at(0)));
     }
     let mut imported = account("imported");
@@ -34,7 +34,7 @@ pub async fn users_are_listed_by_id_whatever_the_order_they_came_in(stores: Stor
 pub async fn pages_cover_every_user_once(stores: Stores) {
     for number in [3, 9, 1, 7, 5, 2, 8, 4, 6, 0] {
         let user = NewUser { id: user_id(number), ..new_user(&format!("user{number}")) };
-        stores.users.create(&user, &change()).await.unwrap();
+        stores.accounts.create(&user, &change()).await.unwrap();
     }
     let all: Vec<_> = (0..10).map(user_id).collect();
     for per_page in [1, 2, 3, 5, 9, 10, 11] {
@@ -57,7 +57,7 @@ pub async fn a_page_behind_the_last_is_empty_and_tells_the_total(stores: Stores)
         assert_eq!((all.total, all.items), (2, Vec::new()), "page {number}");
 
         let query = UserQuery { search: Some(search_term("ann")), page: page(number, 10) };
-        let found = stores.users.list(&query).await.unwrap();
+        let found = stores.directory.list(&query).await.unwrap();
         assert_eq!((found.total, found.items), (1, Vec::new()), "page {number} of a search");
     }
 }
@@ -89,7 +89,7 @@ async fn with_names<const N: usize>(stores: &Stores, names: [&str; N]) {
         let user = new_user(name);
         // Not every letter of a username may stand in an email.
         let email = email(&format!("{}@example.com", user.id));
-        stores.users.create(&NewUser { email, ..user }, &change()).await.unwrap();
+        stores.accounts.create(&NewUser { email, ..user }, &change()).await.unwrap();
     }
 }
 
@@ -215,14 +215,14 @@ pub async fn a_search_takes_the_longest_term(stores: Stores) {
 pub async fn a_search_has_pages_of_its_own(stores: Stores) {
     for number in [4, 2, 5, 1, 3] {
         let found = NewUser { id: user_id(number), ..new_user(&format!("anna{number}")) };
-        stores.users.create(&found, &change()).await.unwrap();
+        stores.accounts.create(&found, &change()).await.unwrap();
         created(&stores, &format!("bob{number}")).await;
     }
     for term in ["a", "an", "ann"] {
         let mut covered = Vec::new();
         for number in 1..=3 {
             let query = UserQuery { search: Some(search_term(term)), page: page(number, 2) };
-            let page = stores.users.list(&query).await.unwrap();
+            let page = stores.directory.list(&query).await.unwrap();
             assert_eq!(page.total, 5);
             covered.extend(page.items.into_iter().map(|user| user.id));
         }
@@ -252,7 +252,7 @@ pub async fn a_search_does_not_see_the_trash(stores: Stores) {
 
 pub async fn a_search_finds_a_renamed_user_by_the_new_name_alone(stores: Stores) {
     let ann = created(&stores, "annabel").await;
-    stores.users.edit(ann.id, &edit_username("beatrix"), &change()).await.unwrap();
+    stores.accounts.edit(ann.id, &edit_username("beatrix"), &change()).await.unwrap();
     for old in ["l", "nn", "ann", "annabel"] {
         assert_eq!(found(&stores, old).await, [""; 0], "{old:?}");
     }

@@ -3,13 +3,41 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use roster_domain::entities::Change;
-use roster_domain::ports::{ImageRemovals, PendingRemoval, Unavailable};
-use roster_domain::values::{ImageRef, StoreName, Timestamp, UserId};
+use roster_domain::ports::{PendingRemoval, ProfileImages, RemoveImageError, SetImageError, Unavailable};
+use roster_domain::values::{ImageRef, OwnImage, ProfileImage, StoreName, Timestamp, UserId};
 
 use super::MemoryStore;
 
 #[async_trait]
-impl ImageRemovals for MemoryStore {
+impl ProfileImages for MemoryStore {
+    async fn set(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
+        let mut state = self.lock();
+        if state.live(user).is_none() {
+            return Err(SetImageError::NotFound);
+        }
+        if !state.removals.get(&image.image).is_some_and(|removal| removal.owner == user && !removal.returned)
+        {
+            return Err(SetImageError::ReservationLost);
+        }
+        state.removals.remove(&image.image);
+        let account = state.live_mut(user).ok_or(SetImageError::NotFound)?;
+        let before = account.user.profile_image.replace(image.clone().into());
+        if let Some(ProfileImage::Stored(before)) = before {
+            state.leave_to_removals(user, before.image, change.at);
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, user: UserId, change: &Change) -> Result<(), RemoveImageError> {
+        let mut state = self.lock();
+        let account = state.live_mut(user).ok_or(RemoveImageError::NotFound)?;
+        let before = account.user.profile_image.take().ok_or(RemoveImageError::NoImage)?;
+        if let ProfileImage::Stored(before) = before {
+            state.leave_to_removals(user, before.image, change.at);
+        }
+        Ok(())
+    }
+
     async fn reserve(
         &self,
         owner: UserId,

@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use roster_domain::entities::Change;
-use roster_domain::ports::{ImageRemovals, PendingRemoval, Unavailable};
-use roster_domain::values::{ImageRef, RequestId, StoreName, Timestamp, UserId};
+use roster_domain::ports::{PendingRemoval, ProfileImages, RemoveImageError, SetImageError, Unavailable};
+use roster_domain::values::{ImageRef, OwnImage, ProfileImage, RequestId, StoreName, Timestamp, UserId};
 use rusqlite::Connection;
 
 use crate::SqliteStore;
+use crate::accounts::live_user;
+use crate::fault::Failure;
 use crate::rows::{self, all, execute, saturate};
 
 pub(crate) const DUE: &str = "SELECT owner, store, key, due_at FROM image_removals
@@ -19,7 +21,17 @@ pub(crate) const STORES: &str = "WITH RECURSIVE stores (name) AS (
      SELECT name FROM stores WHERE name IS NOT NULL";
 
 #[async_trait]
-impl ImageRemovals for SqliteStore {
+impl ProfileImages for SqliteStore {
+    async fn set(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
+        let (image, change) = (image.clone(), *change);
+        self.write("set_image", move |connection| replace(connection, user, &image, &change)).await
+    }
+
+    async fn remove(&self, user: UserId, change: &Change) -> Result<(), RemoveImageError> {
+        let change = *change;
+        self.write("remove_image", move |connection| take(connection, user, &change)).await
+    }
+
     async fn reserve(
         &self,
         owner: UserId,
@@ -81,6 +93,53 @@ impl ImageRemovals for SqliteStore {
         })
         .await
     }
+}
+
+fn replace(
+    connection: &Connection,
+    id: UserId,
+    OwnImage { image, checksum }: &OwnImage,
+    change: &Change,
+) -> Result<(), Failure<SetImageError>> {
+    let Some(user) = live_user(connection, id)? else {
+        return Err(Failure::Refused(SetImageError::NotFound));
+    };
+    let (length, sha256) = rows::checksum_columns(checksum.as_ref());
+    if !claim(connection, id, image)? {
+        return Err(Failure::Refused(SetImageError::ReservationLost));
+    }
+    if let Some(ProfileImage::Stored(before)) = user.profile_image {
+        leave(connection, id, &before.image, change.at, Some(change.request.id))?;
+    }
+    execute(
+        connection,
+        "UPDATE users SET image_store = ?2, image_key = ?3, image_original = NULL, image_length = ?4,
+             image_sha256 = ?5
+         WHERE id = ?1",
+        (id.as_bytes(), image.store.as_str(), image.key.as_str(), length, sha256),
+    )?;
+    Ok(())
+}
+
+fn take(connection: &Connection, id: UserId, change: &Change) -> Result<(), Failure<RemoveImageError>> {
+    let Some(user) = live_user(connection, id)? else {
+        return Err(Failure::Refused(RemoveImageError::NotFound));
+    };
+    match user.profile_image {
+        None => return Err(Failure::Refused(RemoveImageError::NoImage)),
+        Some(ProfileImage::Stored(before)) => {
+            leave(connection, id, &before.image, change.at, Some(change.request.id))?;
+        }
+        Some(ProfileImage::Original(_)) => {}
+    }
+    execute(
+        connection,
+        "UPDATE users SET image_store = NULL, image_key = NULL, image_original = NULL, image_length = NULL,
+             image_sha256 = NULL
+         WHERE id = ?1",
+        [id.as_bytes()],
+    )?;
+    Ok(())
 }
 
 /// Takes its owner's reservation; false where it is gone, or its image is being removed.

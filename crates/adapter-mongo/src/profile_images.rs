@@ -4,17 +4,55 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 use roster_domain::entities::Change;
-use roster_domain::ports::{ImageRemovals, PendingRemoval, Unavailable};
-use roster_domain::values::{ImageRef, StoreName, Timestamp, UserId};
+use roster_domain::ports::{PendingRemoval, ProfileImages, RemoveImageError, SetImageError, Unavailable};
+use roster_domain::values::{ImageRef, OwnImage, StoreName, Timestamp, UserId};
 
-use crate::document::{self, object_id};
+use crate::document::{self, image_before, literal, object_id};
 use crate::server::{DEADLINE, Find, JOB_DEADLINE};
 use crate::totals::ids;
 use crate::trash::tombstone_fields;
 use crate::{MongoStore, indexes};
 
 #[async_trait]
-impl ImageRemovals for MongoStore {
+impl ProfileImages for MongoStore {
+    async fn set(&self, user: UserId, own: &OwnImage, change: &Change) -> Result<(), SetImageError> {
+        let image = &own.image;
+        let mut filter = document::live(user);
+        let mut reservation = document::stored_image(image);
+        reservation.insert("removing", false);
+        filter.insert("roster.removals", doc! { "$elemMatch": reservation });
+        let others = doc! { "$filter": { "input": "$roster.removals", "as": "removal", "cond": { "$or": [
+            { "$ne": ["$$removal.store", literal(image.store.as_str())] },
+            { "$ne": ["$$removal.key", literal(image.key.as_str())] },
+        ] } } };
+        let set = doc! {
+            "roster.image": literal(document::stored_own_image(own)),
+            "roster.removals": { "$concatArrays": [others, image_before(change)] },
+        };
+        if self.server.change(filter, vec![doc! { "$set": set }], doc! { "_id": 1 }).await?.is_some() {
+            return Ok(());
+        }
+        let is_live = self.server.exists(document::live(user)).await?;
+        Err(if is_live { SetImageError::ReservationLost } else { SetImageError::NotFound })
+    }
+
+    async fn remove(&self, user: UserId, change: &Change) -> Result<(), RemoveImageError> {
+        let mut filter = document::live(user);
+        let has_image =
+            [doc! { "roster.image": { "$type": "object" } }, doc! { "profile_image": { "$type": "string" } }];
+        filter.insert("$or", has_image.to_vec());
+        let removals = doc! { "$ifNull": ["$roster.removals", []] };
+        let update = vec![
+            doc! { "$set": { "roster.removals": { "$concatArrays": [removals, image_before(change)] } } },
+            doc! { "$unset": ["roster.image", "profile_image"] },
+        ];
+        if self.server.change(filter, update, doc! { "_id": 1 }).await?.is_some() {
+            return Ok(());
+        }
+        let is_live = self.server.exists(document::live(user)).await?;
+        Err(if is_live { RemoveImageError::NoImage } else { RemoveImageError::NotFound })
+    }
+
     async fn reserve(
         &self,
         owner: UserId,
