@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
-use roster_adapter_mongo::{ConnectError, Found};
+use roster_adapter_mongo::ConnectError;
 use roster_domain::entities::TrashEntry;
 use roster_domain::ports::{
     ARRIVAL_GRACE, AccountSource as _, Accounts, Caller, Expired, OpenSession, Rehash, RestoreError,
@@ -183,12 +183,12 @@ async fn users_that_share_a_name_stop_the_start_with_their_ids_and_nothing_is_ch
 #[tokio::test]
 async fn an_examination_tells_who_is_to_be_taken_over_and_takes_over_nobody() {
     let database = Database::fresh().await;
-    assert_eq!(database.examine().await.unwrap(), Found::Nobody);
+    assert_eq!(database.examine().await.unwrap(), Occupancy::Nobody);
     assert_eq!(database.raw().await.list_collection_names().await.unwrap(), [""; 0]);
     let users = database.collection("users").await;
     users.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
     let before = users_of(&database).await;
-    assert_eq!(database.examine().await.unwrap(), Found::Unadopted);
+    assert_eq!(database.examine().await.unwrap(), Occupancy::Unadopted);
     assert_eq!(users_of(&database).await, before);
     assert_eq!(users.list_index_names().await.unwrap(), ["_id_"]);
 
@@ -199,7 +199,7 @@ async fn an_examination_tells_who_is_to_be_taken_over_and_takes_over_nobody() {
     assert_eq!(conflicts.emails, [[id(1).to_hex(), id(2).to_hex()]]);
     users.delete_one(doc! { "_id": id(2) }).await.unwrap();
     database.connect().await;
-    assert_eq!(database.examine().await.unwrap(), Found::Users);
+    assert_eq!(database.examine().await.unwrap(), Occupancy::Users);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@
 mod accounts;
 mod archive;
 mod clock;
+mod database;
 mod directory;
 mod expired;
 mod fault;
@@ -35,10 +36,11 @@ mod source;
 mod trash;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use database::SqliteDatabase;
 pub use migrate::Conflicts;
 pub use open::OpenError;
 pub use source::SqliteSource;
@@ -46,8 +48,7 @@ pub use source::SqliteSource;
 use fault::{Failure, Fault};
 use home::Home;
 use readers::Readers;
-use roster_domain::ports::{Access, CallOutcome, Expired, StoreCalls, StoreObserver, Unavailable};
-use roster_domain::values::Timestamp;
+use roster_domain::ports::{Access, CallOutcome, StoreCalls, StoreObserver, Unavailable};
 use rusqlite::Connection;
 use writer::Writer;
 
@@ -85,15 +86,6 @@ impl SqliteStore {
     #[must_use]
     pub fn observed_by(self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
         Self { calls: self.calls.told_to(observer), ..self }
-    }
-
-    /// Tries whether the file is where it was and can be read, and whether this program may write to it: none may that is older
-    /// than the file. It waits for the disk on a thread of its own, and writes nothing.
-    pub async fn probe(&self) -> Result<(), Unavailable> {
-        let call = self.calls.begin("probe", Access::Read);
-        let answer = self.readers.probe().await;
-        call.end(read(&answer));
-        Ok(answer?)
     }
 
     /// [`Readers::look_up`], and tells of it.
@@ -140,17 +132,6 @@ impl SqliteStore {
     /// Looks whether a database that is there could be opened, and leaves it as it is. Answers whether anybody is in it.
     pub fn examine(path: &Path) -> Result<bool, OpenError> {
         open::examine(path)
-    }
-
-    /// Counts in a database that is there and could be opened, as [`Trash::expired`](roster_domain::ports::Trash::expired)
-    /// does, and leaves it as it is.
-    pub fn expired_in(path: &Path, cutoff: Timestamp, now: Timestamp) -> Result<Expired, OpenError> {
-        open::expired(path, cutoff, now)
-    }
-
-    /// Those files of a database that is there which others than their owner may read or change.
-    pub fn exposed(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-        home::exposed(path)
     }
 }
 

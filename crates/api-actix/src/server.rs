@@ -9,9 +9,9 @@ use std::time::Duration;
 use actix_web::rt::spawn;
 use actix_web::web;
 use roster_domain::Roster;
-use roster_domain::ports::{Ids, SpoolLimits};
+use roster_domain::ports::{Ids, SpoolLimits, Store};
 use roster_http_server::{Config, Patience, StopSignals, places, serve};
-use roster_jobs::{Jobs, Upkeep};
+use roster_jobs::Jobs;
 use roster_settings::{Host, Settings};
 use roster_telemetry::{announce, logging};
 use tokio::sync::oneshot;
@@ -74,7 +74,7 @@ pub struct Application {
     state: web::Data<AppState>,
     roster: Arc<Roster>,
     ids: Arc<dyn Ids>,
-    upkeep: Option<Upkeep>,
+    store: Arc<dyn Store>,
     metrics: Option<MetricsPort>,
     stop_delay: Duration,
 }
@@ -91,7 +91,7 @@ impl Application {
         let unbound = |address| move |source| StartError::Metrics { address, source };
         let metrics = settings.metrics.map(|address| MetricsPort::open(address).map_err(unbound(address)));
         let metrics = metrics.transpose()?;
-        let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe, probes, outages } =
+        let Composition { roster, ids, secret_key_file, store, image_addresses, probe, probes, outages } =
             compose(settings).await?;
         announce(settings, secret_key_file.as_deref());
         tokio::spawn(probe);
@@ -105,7 +105,7 @@ impl Application {
         let state = if metrics.is_some() { state.with_metrics() } else { state };
         let stop_delay = settings.stop_delay;
         let state = web::Data::new(state);
-        Ok(Self { listeners, addresses, state, roster, ids, upkeep, metrics, stop_delay })
+        Ok(Self { listeners, addresses, state, roster, ids, store, metrics, stop_delay })
     }
 
     /// Where it listens.
@@ -132,7 +132,7 @@ impl Application {
 
     /// Serves until `stop`. Requests that have begun are answered.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, addresses, state, roster, ids, upkeep, metrics, stop_delay } = self;
+        let Self { listeners, addresses, state, roster, ids, store, metrics, stop_delay } = self;
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let config = Config {
             name: "api",
@@ -148,7 +148,7 @@ impl Application {
         let server = serve(config, listeners, app, refuse)?;
         let handle = server.handle();
         let mut server = spawn(server);
-        let jobs = Jobs::start(&roster, &ids, upkeep);
+        let jobs = Jobs::start(&roster, &ids, store);
         if let Some(metrics) = metrics {
             metrics.serve()?;
         }

@@ -4,10 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use metrics::counter;
 use roster_domain::entities::Request;
-use roster_domain::ports::{Expired, Ids, Unavailable};
+use roster_domain::ports::{Expired, Ids, Store};
 use roster_domain::use_cases::RemovalProgress;
 use roster_domain::{Chain, Error, Roster};
 use tokio::sync::Mutex;
@@ -27,14 +26,6 @@ const REMOVE_EVERY: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LAST_RETRY: Duration = Duration::from_mins(10);
 
-/// What a store asks to have done beside the requests.
-pub struct Upkeep {
-    /// How often.
-    pub every: Duration,
-    /// Does it once.
-    pub run: Box<dyn Fn() -> BoxFuture<'static, Result<(), Unavailable>> + Send>,
-}
-
 /// The jobs that run.
 pub struct Jobs {
     ids: Arc<dyn Ids>,
@@ -44,7 +35,7 @@ pub struct Jobs {
 
 impl Jobs {
     /// Starts them all on this runtime. Each runs at once, and then again after its pause.
-    pub fn start(roster: &Arc<Roster>, ids: &Arc<dyn Ids>, upkeep: Option<Upkeep>) -> Self {
+    pub fn start(roster: &Arc<Roster>, ids: &Arc<dyn Ids>, store: Arc<dyn Store>) -> Self {
         let jobs = Self::none(ids);
         let (purging, purge_ids) = (Arc::clone(roster), Arc::clone(ids));
         let told = Arc::new(AtomicBool::new(false));
@@ -73,10 +64,10 @@ impl Jobs {
                 roster.remove_images(&mut *progress.lock().await, request).await
             }
         });
-        if let Some(Upkeep { every, run }) = upkeep {
+        if let Some(every) = store.upkeep_every() {
             jobs.spawn("store upkeep", every, move || {
-                let run = run();
-                async { Ok(run.await?) }
+                let store = Arc::clone(&store);
+                async move { Ok(store.upkeep().await?) }
             });
         }
         jobs
@@ -239,7 +230,7 @@ mod tests {
             trash_one(&world, &format!("user{number}")).await;
         }
         world.clock.advance(Duration::from_hours(31 * 24));
-        let jobs = Jobs::start(&world.roster, &world.ports.ids, None);
+        let jobs = Jobs::start(&world.roster, &world.ports.ids, Arc::new(world.store.clone()));
         // The clock of the tests only moves on when all tasks wait.
         sleep(REMOVE_EVERY * 2).await;
         jobs.stop().await;
@@ -256,7 +247,7 @@ mod tests {
         for image in [&elsewhere, &here] {
             world.ports.profile_images.reserve(owner, image, START, &change).await.unwrap();
         }
-        let jobs = Jobs::start(&world.roster, &world.ports.ids, None);
+        let jobs = Jobs::start(&world.roster, &world.ports.ids, Arc::new(world.store.clone()));
         sleep(REMOVE_EVERY * 5).await;
         jobs.stop().await;
         assert_eq!(world.ports.profile_images.stores().await.unwrap(), [elsewhere.store]);

@@ -4,4 +4,4 @@ mod expiry;
 mod jobs;
 
 pub use expiry::told as told_of_expired;
-pub use jobs::{Jobs, Upkeep};
+pub use jobs::Jobs;

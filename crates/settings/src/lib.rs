@@ -7,6 +7,7 @@
 //! `docs/configuration.md` explains them and `.env_example` lists them; a test keeps the three alike.
 
 mod bucket;
+mod database;
 mod environment;
 mod error;
 mod host;
@@ -33,9 +34,9 @@ use self::error::Fault;
 use self::reader::Reader;
 
 pub use self::bucket::Bucket;
+pub use self::database::DatabaseUrl;
 pub use self::error::SettingsError;
 pub use self::host::Host;
-pub use self::location::Database;
 pub use self::migration::{MigrationSettings, Place};
 pub use self::s3::{Images, S3Keys, S3Settings};
 
@@ -86,9 +87,7 @@ pub struct Settings {
     /// At which port; 0 is any free one.
     pub port: u16,
     /// Where users are kept.
-    pub database: Database,
-    /// The database's name, on a MongoDB.
-    pub database_name: String,
+    pub database: DatabaseUrl,
     /// Where images are stored.
     pub images: Images,
     /// Whether anybody may read an image in S3 whose address they know.
@@ -117,8 +116,6 @@ pub struct Settings {
     pub upload_spool: u64,
     /// How long a user stays in the trash.
     pub trash_retention: Duration,
-    /// How often all users of a MongoDB are compared with what is kept of them, if ever.
-    pub mongodb_compare_every: Option<Duration>,
     /// How long it goes on serving after it was told to stop, while it says that it is not ready.
     pub stop_delay: Duration,
     /// Where metrics are served, if anywhere.
@@ -171,14 +168,14 @@ pub enum SecretKey {
 }
 
 impl SecretKey {
-    fn of(given: Option<SecretString>, database: &Database) -> Result<Self, SettingsError> {
-        match (given, database) {
+    fn of(given: Option<SecretString>, database: &DatabaseUrl) -> Result<Self, SettingsError> {
+        match (given, database.file()) {
             (Some(key), _) => Ok(Self::Given(key)),
-            (None, Database::Sqlite(file)) => {
+            (None, Some(file)) => {
                 let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
                 Ok(Self::KeptIn(folder.unwrap_or(Path::new(".")).to_owned()))
             }
-            (None, Database::MongoDb(_)) => {
+            (None, None) => {
                 let fault = Fault::new(
                     "is not set, but all instances on a MongoDB have to sign with the same key",
                     format!(
@@ -296,15 +293,6 @@ impl Settings {
         }
     }
 
-    /// Where users are kept, in words.
-    #[must_use]
-    pub fn database_place(&self) -> String {
-        match &self.database {
-            Database::Sqlite(file) => file.display().to_string(),
-            Database::MongoDb(_) => format!("the MongoDB database {}", self.database_name),
-        }
-    }
-
     /// Reads the settings of this process: its environment, and `.env` in its working directory.
     pub fn load() -> Result<Self, SettingsError> {
         Self::read_over(|name| std::env::var_os(name), &environment::file()?)
@@ -321,8 +309,8 @@ impl Settings {
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
         let reader = Reader::new(&lookup);
         let (host, port) = listening(&reader)?;
-        let database = reader.value("DATABASE_URL", "sqlite://data/roster.db", location::database)?;
-        let database_name = reader.value("DB_NAME", "fast_api_db", location::database_name)?;
+        let database = reader.value("DATABASE_URL", "sqlite://data/roster.db", DatabaseUrl::read)?;
+        let database = database.named(reader.value("DB_NAME", "fast_api_db", database::name)?);
         let images_url = reader.value("IMAGES_URL", "file://data/images", location::images)?;
         let public_images = reader.choice("PUBLIC_IMAGES", "off", &[("on", true), ("off", false)])?;
         let images = Images::read(&reader, images_url, public_images)?;
@@ -365,8 +353,9 @@ impl Settings {
         Ok(Self {
             host,
             port,
-            database,
-            database_name,
+            database: database.compared_every(
+                (mongodb_compare_minutes > 0).then(|| Duration::from_mins(mongodb_compare_minutes.into())),
+            ),
             images,
             public_images,
             secret_key,
@@ -381,8 +370,6 @@ impl Settings {
             image_memory: u64::from(image_memory) << 20,
             upload_spool: u64::from(upload_spool) << 20,
             trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
-            mongodb_compare_every: (mongodb_compare_minutes > 0)
-                .then(|| Duration::from_mins(mongodb_compare_minutes.into())),
             stop_delay: Duration::from_secs(stop_delay.into()),
             metrics,
             log,

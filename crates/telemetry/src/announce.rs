@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 pub fn announce(settings: &Settings, secret_key_file: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
     let images = &settings.images;
-    let database = settings.database_place();
+    let database = settings.database.place();
     tracing::info!(
         event = "starting",
         version,

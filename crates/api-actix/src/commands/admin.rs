@@ -29,7 +29,7 @@ pub(super) fn create(form: Form) -> Result<(), Failure> {
     let settings = Settings::load()?;
     let Form { email, username } = form;
     let password = Password::parse(read_password()?).map_err(|error| Failure::Password(error.to_string()))?;
-    let told = format!("{} is an admin in {}", username.as_str(), settings.database_place());
+    let told = format!("{} is an admin in {}", username.as_str(), settings.database.place());
     let form = SignUp { email, username, password };
     waiting(settings.log, async {
         let composition = compose(&settings).await.map_err(StartError::from)?;

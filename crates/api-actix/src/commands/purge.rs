@@ -1,12 +1,12 @@
 use roster_domain::Roster;
 use roster_domain::entities::Request;
-use roster_domain::ports::Ids;
+use roster_domain::ports::{Ids, Occupancy};
 use roster_domain::use_cases::RemovalProgress;
 use roster_jobs::told_of_expired;
-use roster_settings::{Database, Settings};
+use roster_settings::Settings;
 
 use super::{Failure, say, waiting};
-use crate::composition::{Found, Wait, clock_and_ids, compose, examine_database, refuse_lost};
+use crate::composition::{System, compose, database, patiently, refuse_lost};
 use crate::server::StartError;
 
 /// Purges old trash and removes images, as the service's jobs do, but at once. What was done is told also where a store
@@ -15,7 +15,7 @@ pub(super) fn run() -> Result<(), Failure> {
     let settings = Settings::load()?;
     waiting(settings.log, async {
         refuse_empty(&settings).await?;
-        say(&format!("purging {}", settings.database_place()))?;
+        say(&format!("purging {}", settings.database.place()))?;
         let composition = compose(&settings).await.map_err(StartError::from)?;
         let (roster, ids) = (&composition.roster, &composition.ids);
         let mut purged = 0;
@@ -39,19 +39,18 @@ pub(super) fn run() -> Result<(), Failure> {
 /// A database that is not there is not made: there is nothing to purge in it.
 async fn refuse_empty(settings: &Settings) -> Result<(), Failure> {
     refuse_lost(settings).map_err(StartError::from)?;
-    let (clock, ids) = clock_and_ids();
-    let (database, name) = (&settings.database, &settings.database_name);
-    let is_there = match database {
-        Database::Sqlite(file) => file.exists(),
-        Database::MongoDb(_) => {
-            let found = examine_database(database, name, Wait::AsAtStart, &clock, &ids).await;
-            !matches!(found.map_err(StartError::from)?, Found::Nobody)
+    let is_there = match settings.database.file() {
+        Some(file) => file.exists(),
+        None => {
+            let database = database(&settings.database, &System::new()).map_err(StartError::from)?;
+            let found = patiently(async || database.examine().await).await.map_err(StartError::from)?;
+            found != Occupancy::Nobody
         }
     };
     if is_there {
         Ok(())
     } else {
-        Err(Failure::Usage(format!("there are no users in {}: DATABASE_URL", settings.database_place())))
+        Err(Failure::Usage(format!("there are no users in {}: DATABASE_URL", settings.database.place())))
     }
 }
 

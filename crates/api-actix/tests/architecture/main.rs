@@ -180,11 +180,12 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn one_file_of_the_api_names_adapters() {
+fn one_module_of_the_api_names_adapters() {
     let source = root().join("crates/api-actix/src");
     let names_adapters = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("roster_adapter_");
     let files: Vec<_> = rust_files(&source).into_iter().filter(names_adapters).collect();
-    assert_eq!(files, [source.join("composition.rs")]);
+    let composition = source.join("composition");
+    assert!(!files.is_empty() && files.iter().all(|file| file.starts_with(&composition)), "{files:?}");
 }
 
 #[test]

@@ -11,9 +11,10 @@ mod trash;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use roster_domain::entities::{Account, LogIns};
-use roster_domain::ports::AccountSource;
+use roster_domain::ports::{AccountSource, Store, Unavailable};
 use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
 
 pub use images::MemoryImages;
@@ -52,6 +53,13 @@ struct Removal {
 enum Taken {
     Email,
     Username,
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn probe(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
 }
 
 impl MemoryStore {

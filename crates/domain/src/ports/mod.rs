@@ -12,6 +12,7 @@
 mod accounts;
 mod archive;
 mod calls;
+mod database;
 mod directory;
 mod hasher;
 mod images;
@@ -27,6 +28,7 @@ mod trash;
 pub use accounts::{Accounts, Caller, CallerAnswer, CreateError, EditError};
 pub use archive::{AccountArchive, ImportError};
 pub use calls::{Access, CallOutcome, OpenCall, StoreCall, StoreCalls, StoreObserver};
+pub use database::{Database, Identity, Occupancy, OpenError, Store};
 pub use directory::{Directory, UserQuery};
 pub use hasher::{Asker, HashError, PasswordHasher, StillWanted, Verdict};
 pub use images::{ImageChunks, ImageStore, StoredImage};
