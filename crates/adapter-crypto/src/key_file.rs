@@ -82,6 +82,7 @@ pub fn examine(folder: &Path) -> Result<(bool, PathBuf), KeyFileError> {
 }
 
 /// The file in which a key is kept in the folder, where there is one: whatever it holds.
+#[must_use]
 pub fn remains(folder: &Path) -> Option<PathBuf> {
     let path = folder.join(FILE);
     path.exists().then_some(path)

@@ -179,7 +179,7 @@ impl Lane {
             meta: database.collection("roster_meta"),
             database,
             operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
-            calls: StoreCalls::of(STORE, STORE),
+            calls: StoreCalls::of_the_one(STORE),
             newer: Arc::new(AtomicI64::new(0)),
         }
     }

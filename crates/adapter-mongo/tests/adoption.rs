@@ -9,8 +9,8 @@ use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::ConnectError;
 use roster_domain::entities::TrashEntry;
 use roster_domain::ports::{
-    ARRIVAL_GRACE, AccountSource as _, Accounts, Caller, Expired, OpenSession, Rehash, RestoreError,
-    Sessions, Trash,
+    ARRIVAL_GRACE, AccountSource as _, Accounts, Caller, Expired, Occupancy, OpenSession, Rehash,
+    RestoreError, Sessions, Trash,
 };
 use roster_domain::values::{Email, Epoch, OriginalImage, Role, Timestamp, TrashEntryId, UserId, Username};
 use roster_domain_testkit::fixtures::{START, at, change, change_at, hash, open_session, reason};

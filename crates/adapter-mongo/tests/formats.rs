@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::{ConnectError, MongoStore};
 use roster_domain::entities::Account;
 use roster_domain::ports::{
-    AccountArchive as _, Accounts as _, CreateError, ProfileImages as _, Trash as _, TrashError,
+    AccountArchive as _, Accounts as _, CreateError, ProfileImages as _, Store as _, Trash as _, TrashError,
 };
 use roster_domain_testkit::contract::Stores;
 use roster_domain_testkit::fixtures::{START, at, change, image_of, new_user, trashed};

@@ -59,7 +59,7 @@ impl S3Images {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             public_url: public_url.to_owned(),
-            calls: StoreCalls::of(STORE, name.as_str()),
+            calls: StoreCalls::of(STORE, name.clone()),
             name,
         }
     }

@@ -79,7 +79,7 @@ impl SqliteStore {
         let readers = Arc::new(Readers::new(path, open::reader, DEADLINE).map_err(unseen)?);
         readers.open_for_look_ups().map_err(|cause| open::sqlite_error(path, cause))?;
         let writer = Writer::start(connection, home, WRITE_QUEUE, DEADLINE).map_err(OpenError::Thread)?;
-        Ok(Self { readers, writer, calls: StoreCalls::of(fault::STORE, fault::STORE) })
+        Ok(Self { readers, writer, calls: StoreCalls::of_the_one(fault::STORE) })
     }
 
     /// The same, whose calls are told to that observer from now on, or to nobody.

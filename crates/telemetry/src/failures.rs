@@ -99,7 +99,7 @@ pub fn tell_of_many(
 
 /// Tells that an image broke off while it was sent, unless the store that failed tells it.
 pub fn tell_of_broken_image(outages: &Outages, error: &Unavailable, request: Request) {
-    let (cause, error) = (error.store, Chain(error));
+    let (cause, error) = (error.kind, Chain(error));
     if outages.is_untold(cause, &error) {
         tracing::error!(
             event = "image broke off",

@@ -12,6 +12,7 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use roster_domain::Chain;
 use roster_domain::ports::{Access, CallOutcome, StoreCall, StoreObserver};
+use roster_domain::values::StoreName;
 use tokio::time::Instant;
 
 /// How long nothing may have failed before anything can say that it is over: what fails now and then is still out of order.
@@ -29,7 +30,7 @@ pub struct Outages {
     counts: bool,
     /// Whether there is any: that is asked at each success.
     any: AtomicBool,
-    by_store: Mutex<HashMap<Arc<str>, Outage>>,
+    by_store: Mutex<HashMap<StoreName, Outage>>,
     /// When requests last met with what no store tells of.
     told: Mutex<HashMap<(&'static str, String), Instant>>,
 }
@@ -61,7 +62,7 @@ impl StoreObserver for Outages {
             }
             CallOutcome::Failed(error) => {
                 if self.failed(call) {
-                    let (cause, store, operation) = (call.kind, &**call.store, call.operation);
+                    let (cause, store, operation) = (call.kind, call.store.as_str(), call.operation);
                     let error = Chain(error);
                     tracing::error!(event = "outage begins", cause, store, operation, %error, "{store} is out of order");
                 }
@@ -70,7 +71,7 @@ impl StoreObserver for Outages {
             CallOutcome::Abandoned => "abandoned",
         };
         if self.counts {
-            let (store, operation) = (Arc::clone(call.store), call.operation);
+            let (store, operation) = (Arc::<str>::from(call.store.clone()), call.operation);
             counter!("roster_store_calls_total", "store" => Arc::clone(&store), "operation" => operation, "outcome" => outcome)
                 .increment(1);
             histogram!("roster_store_call_duration_seconds", "store" => store, "operation" => operation)
@@ -112,7 +113,7 @@ impl Outages {
         let (mut by_store, now) = (lock(&self.by_store), Instant::now());
         self.any.store(true, Ordering::Relaxed);
         let begins = Outage { kind: call.kind, since: now, last: now, access: call.access, failures: 0 };
-        let outage = by_store.entry(Arc::clone(call.store)).or_insert(begins);
+        let outage = by_store.entry(call.store.clone()).or_insert(begins);
         if outage.last.elapsed() >= FORGOTTEN {
             *outage = begins;
         }
@@ -122,15 +123,15 @@ impl Outages {
         outage.failures == 1
     }
 
-    fn went_well(&self, store: &Arc<str>, shown: Access) {
+    fn went_well(&self, store: &StoreName, shown: Access) {
         if let Some(Outage { kind: cause, since, failures, .. }) = self.over_by(store, shown) {
-            let (store, seconds) = (&**store, since.elapsed().as_secs());
+            let (store, seconds) = (store.as_str(), since.elapsed().as_secs());
             tracing::info!(event = "outage over", cause, store, failures, seconds, "{store} answers again");
         }
     }
 
     /// The outage that is over by a call which went well.
-    fn over_by(&self, store: &Arc<str>, shown: Access) -> Option<Outage> {
+    fn over_by(&self, store: &StoreName, shown: Access) -> Option<Outage> {
         if !self.any.load(Ordering::Relaxed) {
             return None;
         }
@@ -156,12 +157,20 @@ mod tests {
     /// A call of this store that fails. Whether it is told.
     fn fails(outages: &Outages, store: &str, access: Access) -> bool {
         let began = outages.now();
-        outages.failed(&StoreCall { kind: "disk", store: &store.into(), operation: "edit", access, began })
+        outages.failed(&StoreCall {
+            kind: "disk",
+            store: &StoreName::new(store),
+            operation: "edit",
+            access,
+            began,
+        })
     }
 
     /// What is over by a call of this store: how many failures it had, and how long it lasted.
     fn works(outages: &Outages, store: &str, access: Access) -> Option<(u64, Duration)> {
-        outages.over_by(&store.into(), access).map(|outage| (outage.failures, outage.since.elapsed()))
+        outages
+            .over_by(&StoreName::new(store), access)
+            .map(|outage| (outage.failures, outage.since.elapsed()))
     }
 
     #[tokio::test(start_paused = true)]

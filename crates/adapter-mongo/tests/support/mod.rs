@@ -11,6 +11,7 @@ use std::time::Duration;
 use mongodb::Collection;
 use mongodb::bson::Document;
 use roster_adapter_mongo::{ConnectError, MongoSource, MongoStore};
+use roster_domain::ports::Occupancy;
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
 use roster_domain_testkit::fixtures::START;
 use roster_test_mongo::{Topology, asked_topology};

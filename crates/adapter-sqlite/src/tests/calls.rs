@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use roster_domain::ports::{CallOutcome, StoreCall, StoreObserver, Unavailable};
+use roster_domain::ports::{CallOutcome, Store as _, StoreCall, StoreObserver, Unavailable};
 use rusqlite::Connection;
 
 use super::store;

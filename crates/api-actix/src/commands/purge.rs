@@ -39,13 +39,12 @@ pub(super) fn run() -> Result<(), Failure> {
 /// A database that is not there is not made: there is nothing to purge in it.
 async fn refuse_empty(settings: &Settings) -> Result<(), Failure> {
     refuse_lost(settings).map_err(StartError::from)?;
-    let is_there = match settings.database.file() {
-        Some(file) => file.exists(),
-        None => {
-            let database = database(&settings.database, &System::new()).map_err(StartError::from)?;
-            let found = patiently(async || database.examine().await).await.map_err(StartError::from)?;
-            found != Occupancy::Nobody
-        }
+    let is_there = if let Some(file) = settings.database.file() {
+        file.exists()
+    } else {
+        let database = database(&settings.database, &System::new()).map_err(StartError::from)?;
+        let found = patiently(async || database.examine().await).await.map_err(StartError::from)?;
+        found != Occupancy::Nobody
     };
     if is_there {
         Ok(())

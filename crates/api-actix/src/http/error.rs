@@ -49,7 +49,7 @@ impl Refusal {
     /// that is away, too much to do, something that is missing.
     pub(super) const fn outage(&self) -> Option<(&'static str, Blame)> {
         match self {
-            Self::Domain(Error::Unavailable(away)) => Some((away.store, Blame::Store)),
+            Self::Domain(Error::Unavailable(away)) => Some((away.kind, Blame::Store)),
             Self::Domain(Error::Overloaded) | Self::NoRoom => Some(("load", Blame::Load)),
             Self::Domain(Error::NoImageStore) => Some(("image store not configured", Blame::Settings)),
             Self::Domain(Error::ImageMissing { .. }) => Some(("missing image", Blame::Image)),

@@ -58,7 +58,7 @@ impl AppState {
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             outages: Arc::default(),
-            temporary: StoreCalls::of(TEMPORARY, TEMPORARY),
+            temporary: StoreCalls::of_the_one(TEMPORARY),
             readiness: Readiness::default(),
             requests: None,
         }

@@ -59,18 +59,18 @@ pub use self::{
 
 /// A store that did not do what it was asked: down, slow, full, or broken. The source is for the log alone.
 #[derive(Debug, thiserror::Error)]
-#[error("{store} is unavailable")]
+#[error("{kind} is unavailable")]
 pub struct Unavailable {
-    /// Which store.
-    pub store: &'static str,
+    /// Which kind of store: what the log calls it.
+    pub kind: &'static str,
     /// What it was.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Unavailable {
-    /// That store, for that reason.
-    pub fn new(store: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { store, source: source.into() }
+    /// A store of that kind, for that reason.
+    pub fn new(kind: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { kind, source: source.into() }
     }
 }

@@ -197,7 +197,7 @@ mod tests {
         let Err(Error::Unavailable(error)) = upload(world, UploadTarget::Default).await else {
             panic!("not unavailable")
         };
-        assert_eq!(error.store, "image reservation");
+        assert_eq!(error.kind, "image reservation");
     }
 
     #[tokio::test]
