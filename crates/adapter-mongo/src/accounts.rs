@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 use roster_domain::entities::{Change, Edit, NewUser, User};
-use roster_domain::ports::{Accounts, Caller, CallerAnswer, CreateError, EditError, Unavailable};
+use roster_domain::ports::{Accounts, Caller, CallerAnswer, CreateError, EditError, NameClash, Unavailable};
 use roster_domain::values::{Email, Epoch, Role, SessionId, UserId, Username};
 
 use crate::document::{self, object_id};
-use crate::server::{DEADLINE, Failure, Find};
+use crate::server::{DEADLINE, Find, ServerFailure};
 use crate::{MongoStore, names};
 
 /// How often a write is tried again whose refusal could not be explained, because what refused it has gone meanwhile.
@@ -100,23 +100,16 @@ impl Accounts for MongoStore {
                     }
                 }
                 Err(failure) if failure.is_duplicate_key() => {
-                    match self.taken(user, edit.email.as_ref(), edit.username.as_ref()).await? {
-                        Some(Taken::Email) => return Err(EditError::EmailTaken),
-                        Some(Taken::Username) => return Err(EditError::UsernameTaken),
-                        None => {}
+                    let (email, username) = (edit.email.as_ref(), edit.username.as_ref());
+                    if let Some(clash) = self.name_clash(user, email, username).await? {
+                        return Err(clash.into());
                     }
                 }
                 Err(failure) => return Err(failure.into()),
             }
         }
-        Err(Failure::Unexpected("the names of an edit were taken and free in turns".to_owned()).into())
+        Err(ServerFailure::Unexpected("the names of an edit were taken and free in turns".to_owned()).into())
     }
-}
-
-/// Which name another user has.
-enum Taken {
-    Email,
-    Username,
 }
 
 impl MongoStore {
@@ -153,16 +146,15 @@ impl MongoStore {
                 claims_first = false;
                 continue;
             }
-            match self.taken(user.id, Some(&user.email), Some(&user.username)).await? {
-                Some(Taken::Email) => return Err(CreateError::EmailTaken),
-                Some(Taken::Username) => return Err(CreateError::UsernameTaken),
-                None => {}
+            if let Some(clash) = self.name_clash(user.id, Some(&user.email), Some(&user.username)).await? {
+                return Err(clash.into());
             }
         }
-        Err(Failure::Unexpected("the names of a sign-up were taken and free in turns".to_owned()).into())
+        Err(ServerFailure::Unexpected("the names of a sign-up were taken and free in turns".to_owned())
+            .into())
     }
 
-    async fn insert_counted(&self, id: UserId, document: Document) -> Result<(), Failure> {
+    async fn insert_counted(&self, id: UserId, document: Document) -> Result<(), ServerFailure> {
         let users = self.server.writes.users.clone_with_type::<Document>();
         let insert = async move { users.insert_one(document).await.map(|_| ()) };
         let counted = self.totals.counting(id, 1, insert, |()| true);
@@ -170,22 +162,22 @@ impl MongoStore {
     }
 
     /// Which of the names a user other than `user` has; of two the email.
-    async fn taken(
+    async fn name_clash(
         &self,
         user: UserId,
         email: Option<&Email>,
         username: Option<&Username>,
-    ) -> Result<Option<Taken>, Failure> {
+    ) -> Result<Option<NameClash>, ServerFailure> {
         let other = doc! { "$ne": object_id(user) };
         if let Some(email) = email
             && self.server.exists(doc! { "roster.email_key": email.key(), "_id": other.clone() }).await?
         {
-            return Ok(Some(Taken::Email));
+            return Ok(Some(NameClash::Email));
         }
         if let Some(username) = username
             && self.server.exists(doc! { "roster.username_key": username.key(), "_id": other }).await?
         {
-            return Ok(Some(Taken::Username));
+            return Ok(Some(NameClash::Username));
         }
         Ok(None)
     }

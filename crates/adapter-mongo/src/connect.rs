@@ -17,7 +17,7 @@ use crate::MongoStore;
 use crate::adoption::Conflicts;
 use crate::format::{NEWEST, Newer};
 use crate::lease::Lease;
-use crate::server::{DEADLINE, Failure, Server};
+use crate::server::{DEADLINE, Server, ServerFailure};
 use crate::told;
 use crate::totals::Totals;
 
@@ -210,7 +210,7 @@ impl MongoStore {
         }
     }
 
-    async fn who_is_there(&self) -> Result<Occupancy, Failure> {
+    async fn who_is_there(&self) -> Result<Occupancy, ServerFailure> {
         if self.has_unadopted().await? {
             return Ok(Occupancy::Unadopted);
         }
@@ -261,7 +261,7 @@ impl MongoStore {
     }
 
     async fn make_ready(&self, target: &Target) -> Result<(), ConnectError> {
-        let failed = async |failure: Failure| target.explain(&failure).await;
+        let failed = async |failure: ServerFailure| target.explain(&failure).await;
         self.refuse_newer(target).await?;
         let adoption = match self.adoption_lease().await {
             Ok(adoption) => adoption,
@@ -314,7 +314,7 @@ impl MongoStore {
 
 impl MongoStore {
     /// The lease of the adoption; `None` where there is nobody to adopt, or nobody any more once another instance has done it.
-    async fn adoption_lease(&self) -> Result<Option<Lease>, Failure> {
+    async fn adoption_lease(&self) -> Result<Option<Lease>, ServerFailure> {
         let mut told = false;
         while self.has_unadopted().await? {
             if let Some(lease) = self.lease("adoption").await? {
@@ -389,9 +389,9 @@ impl Target {
         ConnectError::Newer { database: self.database.clone(), found, known: NEWEST }
     }
 
-    pub(crate) async fn explain(&self, failure: &Failure) -> ConnectError {
+    pub(crate) async fn explain(&self, failure: &ServerFailure) -> ConnectError {
         let hosts = self.hosts.clone();
-        let Failure::Driver(error) = failure else {
+        let ServerFailure::Driver(error) = failure else {
             return ConnectError::Failed { hosts, reason: failure.to_string() };
         };
         match error.kind.as_ref() {

@@ -7,7 +7,7 @@ use roster_domain::ports::{Directory, Unavailable, UserQuery};
 use roster_domain::values::{PageRequest, SearchTerm};
 
 use crate::list::List;
-use crate::server::Failure;
+use crate::server::ServerFailure;
 use crate::totals::{self, STEP, Start};
 use crate::{MongoStore, document, indexes, names};
 
@@ -22,7 +22,7 @@ impl Directory for MongoStore {
 }
 
 impl MongoStore {
-    async fn page(&self, query: &UserQuery) -> Result<Page<User>, Failure> {
+    async fn page(&self, query: &UserQuery) -> Result<Page<User>, ServerFailure> {
         let (total, found) = match &query.search {
             None if query.page.offset() < STEP => {
                 tokio::try_join!(self.live_total(), self.live_page(query.page))?
@@ -36,7 +36,7 @@ impl MongoStore {
         Ok(Page { total, items })
     }
 
-    async fn live_page(&self, page: PageRequest) -> Result<Vec<RawDocumentBuf>, Failure> {
+    async fn live_page(&self, page: PageRequest) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let Start { after, skip } = self.totals.start(page.offset());
         let list = List { filter: totals::after(after), sort: by_id(), index: indexes::LIVE };
         let ids = self.ids_of(list, skip, page.limit()).await?;
@@ -44,7 +44,11 @@ impl MongoStore {
     }
 
     /// A page of a search, and how many it finds in all.
-    async fn found(&self, list: List, page: PageRequest) -> Result<(u64, Vec<RawDocumentBuf>), Failure> {
+    async fn found(
+        &self,
+        list: List,
+        page: PageRequest,
+    ) -> Result<(u64, Vec<RawDocumentBuf>), ServerFailure> {
         // In no order, in which the server would have to look at all of them first.
         let mut first = self.ids_of(List { sort: doc! {}, ..list.clone() }, 0, FEW + 1).await?;
         let matches = first.len() as u64;
@@ -63,7 +67,7 @@ impl MongoStore {
         &self,
         list: List,
         page: PageRequest,
-    ) -> Result<(u64, Vec<RawDocumentBuf>), Failure> {
+    ) -> Result<(u64, Vec<RawDocumentBuf>), ServerFailure> {
         let total = self.count(list.filter.clone(), list.index, 0);
         if page.offset() < FEW {
             return tokio::try_join!(total, self.page_of(list, page, document::user_fields()));

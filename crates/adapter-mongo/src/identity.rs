@@ -4,11 +4,11 @@ use mongodb::bson::{Binary, Bson, Document, doc};
 use roster_domain::ports::Identity;
 
 use crate::MongoStore;
-use crate::server::Failure;
+use crate::server::ServerFailure;
 
 impl MongoStore {
     /// What tells this database from others; `None` where it is not there.
-    pub(crate) async fn identity(&self) -> Result<Option<Identity>, Failure> {
+    pub(crate) async fn identity(&self) -> Result<Option<Identity>, ServerFailure> {
         let database = self.server.database.clone();
         let hello =
             self.server.run("hello", async move { database.run_command(doc! { "hello": 1 }).await }).await?;

@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use roster_domain::values::PageRequest;
 
 use crate::MongoStore;
-use crate::server::{DEADLINE, Failure, Find};
+use crate::server::{DEADLINE, Find, ServerFailure};
 use crate::totals::ids;
 
 /// What finds the documents of a list, and in which order.
@@ -22,13 +22,13 @@ impl MongoStore {
         list: List,
         page: PageRequest,
         projection: Document,
-    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let ids = self.ids_of(list, page.offset(), page.limit()).await?;
         self.server.documents(ids, projection).await
     }
 
     /// The ids of the documents of a list, from one place on.
-    pub(crate) async fn ids_of(&self, list: List, skip: u64, limit: u64) -> Result<Vec<Bson>, Failure> {
+    pub(crate) async fn ids_of(&self, list: List, skip: u64, limit: u64) -> Result<Vec<Bson>, ServerFailure> {
         // The server adds the two in signed numbers.
         if skip > i64::MAX.unsigned_abs() / 2 {
             return Ok(Vec::new());

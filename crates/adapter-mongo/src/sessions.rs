@@ -7,7 +7,7 @@ use roster_domain::values::{Email, Epoch, SessionId, UserId};
 
 use crate::MongoStore;
 use crate::document::{self, literal, object_id};
-use crate::server::{DEADLINE, Failure, Find};
+use crate::server::{DEADLINE, Find, ServerFailure};
 
 #[async_trait]
 impl Sessions for MongoStore {
@@ -113,7 +113,7 @@ fn epoch_filter(epoch: Epoch) -> Bson {
 
 impl MongoStore {
     /// Remembers that a hash may cost so much. Returns what the dearest may cost.
-    pub(crate) async fn remember_cost(&self, cost: u32) -> Result<u32, Failure> {
+    pub(crate) async fn remember_cost(&self, cost: u32) -> Result<u32, ServerFailure> {
         let meta = self.server.writes.meta.clone();
         let raise = async move {
             meta.find_one_and_update(

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use roster_domain::entities::{Change, Edit, NewUser, User};
-use roster_domain::ports::{Accounts, Caller, CallerAnswer, CreateError, EditError, Unavailable};
+use roster_domain::ports::{Accounts, Caller, CallerAnswer, CreateError, EditError, NameClash, Unavailable};
 use roster_domain::values::{Email, Epoch, SessionId, UserId, Username};
 use rusqlite::Connection;
 
-use crate::fault::Failure;
+use crate::fault::WriteError;
 use crate::rows::{self, USER_COLUMNS, execute, exists, first, user, user_columns};
 use crate::{SqliteStore, rank};
 
@@ -34,7 +34,7 @@ impl Accounts for SqliteStore {
         let (user, change) = (user.clone(), *change);
         self.write("create_first_admin", move |connection| {
             if had_admin(connection)? {
-                return Err(Failure::Refused(CreateError::AdminExists));
+                return Err(WriteError::Refused(CreateError::AdminExists));
             }
             insert(connection, &user, &change)
         })
@@ -103,7 +103,7 @@ fn read_caller(connection: &Connection, caller: Caller) -> rusqlite::Result<Call
     Ok(found.unwrap_or(nobody))
 }
 
-fn insert(connection: &Connection, user: &NewUser, change: &Change) -> Result<(), Failure<CreateError>> {
+fn insert(connection: &Connection, user: &NewUser, change: &Change) -> Result<(), WriteError<CreateError>> {
     let folded = user.username.folded();
     let inserted = execute(
         connection,
@@ -128,10 +128,8 @@ fn insert(connection: &Connection, user: &NewUser, change: &Change) -> Result<()
     match inserted {
         Ok(_) => Ok(()),
         Err(error) => {
-            Err(match taken_name(connection, user.id, Some(&user.email), Some(&user.username), error)? {
-                Taken::Email => Failure::Refused(CreateError::EmailTaken),
-                Taken::Username => Failure::Refused(CreateError::UsernameTaken),
-            })
+            let clash = name_clash(connection, user.id, Some(&user.email), Some(&user.username), error)?;
+            Err(WriteError::Refused(clash.into()))
         }
     }
 }
@@ -141,7 +139,7 @@ fn update(
     id: UserId,
     edit: &Edit,
     change: &Change,
-) -> Result<User, Failure<EditError>> {
+) -> Result<User, WriteError<EditError>> {
     let folded = edit.username.as_ref().map(Username::folded);
     let updated = execute(
         connection,
@@ -165,28 +163,21 @@ fn update(
         ),
     );
     if let Err(error) = updated {
-        return Err(match taken_name(connection, id, edit.email.as_ref(), edit.username.as_ref(), error)? {
-            Taken::Email => Failure::Refused(EditError::EmailTaken),
-            Taken::Username => Failure::Refused(EditError::UsernameTaken),
-        });
+        let clash = name_clash(connection, id, edit.email.as_ref(), edit.username.as_ref(), error)?;
+        return Err(WriteError::Refused(clash.into()));
     }
-    live_user(connection, id)?.ok_or(Failure::Refused(EditError::NotFound))
-}
-
-pub(crate) enum Taken {
-    Email,
-    Username,
+    live_user(connection, id)?.ok_or(WriteError::Refused(EditError::NotFound))
 }
 
 /// Which of the names that a write was refused for another user has; the error itself where it was not for a name. An
 /// index names itself alone, and both may be taken.
-pub(crate) fn taken_name(
+pub(crate) fn name_clash(
     connection: &Connection,
     id: UserId,
     email: Option<&Email>,
     username: Option<&Username>,
     error: rusqlite::Error,
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<NameClash> {
     if error.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation) {
         return Err(error);
     }
@@ -194,12 +185,12 @@ pub(crate) fn taken_name(
     if let Some(email) = email
         && others("SELECT 1 FROM users WHERE email_key = ?1 AND id <> ?2", email.key())?
     {
-        return Ok(Taken::Email);
+        return Ok(NameClash::Email);
     }
     if let Some(username) = username
         && others("SELECT 1 FROM users WHERE username_key = ?1 AND id <> ?2", username.key())?
     {
-        return Ok(Taken::Username);
+        return Ok(NameClash::Username);
     }
     Err(error)
 }

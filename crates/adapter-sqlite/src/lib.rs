@@ -45,7 +45,7 @@ pub use migrate::Conflicts;
 pub use open::OpenError;
 pub use source::SqliteSource;
 
-use fault::{Failure, Fault};
+use fault::{SqliteFault, WriteError};
 use home::Home;
 use readers::Readers;
 use roster_domain::ports::{Access, CallOutcome, StoreCalls, StoreObserver, Unavailable};
@@ -117,7 +117,7 @@ impl SqliteStore {
     where
         T: Send + 'static,
         E: From<Unavailable> + Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, WriteError<E>> + Send + 'static,
     {
         let call = self.calls.begin(operation, Access::Write);
         let answer = self.writer.send(work).await;
@@ -136,7 +136,7 @@ impl SqliteStore {
 }
 
 /// How a call that reads has ended.
-fn read<T>(answer: &Result<T, Fault>) -> CallOutcome<'_> {
+fn read<T>(answer: &Result<T, SqliteFault>) -> CallOutcome<'_> {
     match answer {
         Ok(_) => CallOutcome::Done(Access::Read),
         Err(fault) => CallOutcome::Failed(fault),

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::SqliteStore;
 use crate::accounts::live_user;
-use crate::fault::Failure;
+use crate::fault::WriteError;
 use crate::rows::{self, all, execute, saturate};
 
 pub(crate) const DUE: &str = "SELECT owner, store, key, due_at FROM image_removals
@@ -100,13 +100,13 @@ fn replace(
     id: UserId,
     OwnImage { image, checksum }: &OwnImage,
     change: &Change,
-) -> Result<(), Failure<SetImageError>> {
+) -> Result<(), WriteError<SetImageError>> {
     let Some(user) = live_user(connection, id)? else {
-        return Err(Failure::Refused(SetImageError::NotFound));
+        return Err(WriteError::Refused(SetImageError::NotFound));
     };
     let (length, sha256) = rows::checksum_columns(checksum.as_ref());
     if !claim(connection, id, image)? {
-        return Err(Failure::Refused(SetImageError::ReservationLost));
+        return Err(WriteError::Refused(SetImageError::ReservationLost));
     }
     if let Some(ProfileImage::Stored(before)) = user.profile_image {
         leave(connection, id, &before.image, change.at, Some(change.request.id))?;
@@ -121,12 +121,12 @@ fn replace(
     Ok(())
 }
 
-fn take(connection: &Connection, id: UserId, change: &Change) -> Result<(), Failure<RemoveImageError>> {
+fn take(connection: &Connection, id: UserId, change: &Change) -> Result<(), WriteError<RemoveImageError>> {
     let Some(user) = live_user(connection, id)? else {
-        return Err(Failure::Refused(RemoveImageError::NotFound));
+        return Err(WriteError::Refused(RemoveImageError::NotFound));
     };
     match user.profile_image {
-        None => return Err(Failure::Refused(RemoveImageError::NoImage)),
+        None => return Err(WriteError::Refused(RemoveImageError::NoImage)),
         Some(ProfileImage::Stored(before)) => {
             leave(connection, id, &before.image, change.at, Some(change.request.id))?;
         }

@@ -7,7 +7,7 @@ use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId
 use rusqlite::{Connection, Row};
 
 use crate::accounts::live_user;
-use crate::fault::Failure;
+use crate::fault::WriteError;
 use crate::list::List;
 use crate::rows::{self, all, execute, exists, first, saturate};
 use crate::{SqliteStore, expired, profile_images};
@@ -40,9 +40,9 @@ impl Trash for SqliteStore {
             if put_there(connection, user, entry.entry, &entry.reason, &change)? {
                 Ok(())
             } else if is_known(connection, user)? {
-                Err(Failure::Refused(TrashError::AlreadyThere))
+                Err(WriteError::Refused(TrashError::AlreadyThere))
             } else {
-                Err(Failure::Refused(TrashError::NotFound))
+                Err(WriteError::Refused(TrashError::NotFound))
             }
         })
         .await
@@ -78,8 +78,8 @@ impl Trash for SqliteStore {
             let taken = execute(connection, "DELETE FROM trash WHERE user_id = ?1", [user.as_bytes()])?;
             match live_user(connection, user)? {
                 Some(user) if taken > 0 => Ok(user),
-                Some(_) => Err(Failure::Refused(RestoreError::NotInTrash)),
-                None => Err(Failure::Refused(RestoreError::NotFound)),
+                Some(_) => Err(WriteError::Refused(RestoreError::NotInTrash)),
+                None => Err(WriteError::Refused(RestoreError::NotFound)),
             }
         })
         .await
@@ -91,7 +91,7 @@ impl Trash for SqliteStore {
             if remove(connection, user, &change)? {
                 Ok(())
             } else {
-                Err(Failure::Refused(PurgeError::NotInTrash))
+                Err(WriteError::Refused(PurgeError::NotInTrash))
             }
         })
         .await

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::{Fault, shown};
+use crate::error::{WrongValue, shown};
 use crate::location::{plain_path, unknown_scheme};
 
 /// The schemes of databases, and what each names.
@@ -32,7 +32,7 @@ pub struct DatabaseUrl {
 
 impl DatabaseUrl {
     /// What that URL names.
-    pub(crate) fn read(url: &str) -> Result<Self, Fault> {
+    pub(crate) fn read(url: &str) -> Result<Self, WrongValue> {
         let remedy = "give sqlite:// and a file's path, such as sqlite://data/roster.db or sqlite:///var/lib/roster.db, or a \
              mongodb:// URL";
         let split = url.split_once("://");
@@ -99,25 +99,25 @@ impl DatabaseUrl {
     }
 }
 
-fn file(url: &str, path: &str, remedy: &str) -> Result<(), Fault> {
+fn file(url: &str, path: &str, remedy: &str) -> Result<(), WrongValue> {
     if path == ":memory:" || path.starts_with("file:") {
-        return Err(Fault::new(format!("is {}, which names no file", shown(url)), remedy));
+        return Err(WrongValue::new(format!("is {}, which names no file", shown(url)), remedy));
     }
     let is_folder = path.is_empty() || path == "." || ["/", "/.", ".."].iter().any(|end| path.ends_with(end));
     if is_folder {
-        return Err(Fault::new(format!("is {}, which names a folder, not a file", shown(url)), remedy));
+        return Err(WrongValue::new(format!("is {}, which names a folder, not a file", shown(url)), remedy));
     }
     plain_path(url, path, remedy).map(drop)
 }
 
 /// A database's name, as MongoDB takes it on every system.
-pub(crate) fn name(text: &str) -> Result<String, Fault> {
+pub(crate) fn name(text: &str) -> Result<String, WrongValue> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if text.len() <= 63 && text.chars().all(is_name) {
         Ok(text.to_owned())
     } else {
         let problem = format!("is {}, which can't be the name of a MongoDB database", shown(text));
-        Err(Fault::new(problem, "give at most 63 letters, digits, - and _, such as fast_api_db"))
+        Err(WrongValue::new(problem, "give at most 63 letters, digits, - and _, such as fast_api_db"))
     }
 }
 

@@ -30,7 +30,7 @@ use roster_domain::{AdminSignUp, RateLimits};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::environment::Environment;
-use self::error::Fault;
+use self::error::WrongValue;
 use self::reader::Reader;
 
 pub use self::bucket::Bucket;
@@ -140,7 +140,8 @@ impl ServiceAddress {
         let lookup = |name: &str| environment.get(name);
         let (host, port) = listening(&Reader::new(&lookup))?;
         if port == 0 {
-            let fault = Fault::new("is 0, any free port, so that nobody knows where to ask", "give the port");
+            let fault =
+                WrongValue::new("is 0, any free port, so that nobody knows where to ask", "give the port");
             return Err(SettingsError::variable("PORT", fault));
         }
         Ok(Self { host, port })
@@ -152,7 +153,7 @@ fn listening(reader: &Reader<'_>) -> Result<(Host, u16), SettingsError> {
     let host = reader.value("HOST", "127.0.0.1", Host::parse)?;
     let port = reader.value("PORT", "8000", |text| {
         let fault =
-            |problem| Fault::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
+            |problem| WrongValue::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
         text.parse().map_err(|_| fault(format!("is {}, which is no port", error::shown(text))))
     })?;
     Ok((host, port))
@@ -176,7 +177,7 @@ impl SecretKey {
                 Ok(Self::KeptIn(folder.unwrap_or(Path::new(".")).to_owned()))
             }
             (None, None) => {
-                let fault = Fault::new(
+                let fault = WrongValue::new(
                     "is not set, but all instances on a MongoDB have to sign with the same key",
                     format!(
                         "give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"
@@ -315,7 +316,7 @@ impl Settings {
         let public_images = reader.choice("PUBLIC_IMAGES", "off", &[("on", true), ("off", false)])?;
         let images = Images::read(&reader, images_url, public_images)?;
         if public_images && images.s3().is_none() {
-            let fault = Fault::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
+            let fault = WrongValue::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
             return Err(SettingsError::variable("PUBLIC_IMAGES", fault));
         }
         let secret_key = SecretKey::of(reader.secret("SECRET_KEY")?, &database)?;
@@ -343,7 +344,7 @@ impl Settings {
         let stop_delay = reader.number("STOP_DELAY_SECONDS", 0, 0..=300)?;
         let metrics = reader.optional("METRICS_ADDRESS", |text| {
             let fault =
-                |problem| Fault::new(problem, "give an IP address and a port, such as 127.0.0.1:9464");
+                |problem| WrongValue::new(problem, "give an IP address and a port, such as 127.0.0.1:9464");
             text.parse().map_err(|_| fault(format!("is {}, which is no address", error::shown(text))))
         })?;
         let log = LogSettings::read(&reader)?;
@@ -380,7 +381,7 @@ impl Settings {
 /// What must hold where others can reach the service. The key that is made where none is set is as good as any.
 fn check_reachable(host: &Host, secret_key: &SecretKey) -> Result<(), SettingsError> {
     if let Some(weakness) = secret_key.weakness() {
-        let fault = Fault::new(
+        let fault = WrongValue::new(
             format!("{weakness}, which is unsafe where others can reach the service (HOST is {host})"),
             format!("give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"),
         );

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::bucket::{self, Bucket};
-use crate::error::{Fault, shown};
+use crate::error::{WrongValue, shown};
 
 /// What `IMAGES_URL` names.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,11 +13,11 @@ pub(crate) enum ImagesUrl {
 }
 
 /// What a `file://` or `s3://` URL names.
-pub(crate) fn images(text: &str) -> Result<ImagesUrl, Fault> {
+pub(crate) fn images(text: &str) -> Result<ImagesUrl, WrongValue> {
     let remedy = "give file:// and a folder's path, such as file://data/images or file:///var/lib/roster/images, or \
          s3://bucket/prefix";
     match text.split_once("://") {
-        Some(("file", "")) => Err(Fault::new("is \"file://\", without a path", remedy)),
+        Some(("file", "")) => Err(WrongValue::new("is \"file://\", without a path", remedy)),
         Some(("file", path)) => plain_path(text, path, remedy).map(ImagesUrl::Folder),
         Some(("s3", place)) => bucket::parse(place).map(ImagesUrl::S3),
         other => Err(unknown_scheme(other, remedy)),
@@ -25,19 +25,21 @@ pub(crate) fn images(text: &str) -> Result<ImagesUrl, Fault> {
 }
 
 /// The path is taken as it is written, so whatever asks for more than that is refused.
-pub(crate) fn plain_path(text: &str, path: &str, remedy: &str) -> Result<PathBuf, Fault> {
+pub(crate) fn plain_path(text: &str, path: &str, remedy: &str) -> Result<PathBuf, WrongValue> {
     if path.contains(['?', '#', '%', '\0']) {
         let problem = format!("is {}, which has more than a plain path (none of ?, # and %)", shown(text));
-        return Err(Fault::new(problem, remedy));
+        return Err(WrongValue::new(problem, remedy));
     }
     Ok(PathBuf::from(path))
 }
 
 /// Shows the scheme alone: what follows may hold a password.
-pub(crate) fn unknown_scheme(split: Option<(&str, &str)>, remedy: &str) -> Fault {
+pub(crate) fn unknown_scheme(split: Option<(&str, &str)>, remedy: &str) -> WrongValue {
     match split {
-        Some((scheme, _)) => Fault::new(format!("starts with {}, which is not known", shown(scheme)), remedy),
-        None => Fault::new("is not a URL with ://", remedy),
+        Some((scheme, _)) => {
+            WrongValue::new(format!("starts with {}, which is not known", shown(scheme)), remedy)
+        }
+        None => WrongValue::new("is not a URL with ://", remedy),
     }
 }
 

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 
 use crate::database::{self, DatabaseUrl};
 use crate::environment::{self, Environment};
-use crate::error::{Fault, SettingsError};
+use crate::error::{SettingsError, WrongValue};
 use crate::location;
 use crate::reader::Reader;
 use crate::{Images, LogSettings};
@@ -81,7 +81,7 @@ impl Place {
         let name = match name_in(url) {
             // What follows a password that holds a slash would be told as the name.
             Some(name) if name.contains('@') => {
-                return Err(refused(Fault::new(
+                return Err(refused(WrongValue::new(
                     "has a slash before its host",
                     "write / as %2F in a user and a password",
                 )));
@@ -143,5 +143,5 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
 
 fn same(argument: &'static str, as_what: &str) -> SettingsError {
     let problem = format!("is the same as {as_what}");
-    SettingsError::variable(argument, Fault::new(problem, "give the place that it is to be moved to"))
+    SettingsError::variable(argument, WrongValue::new(problem, "give the place that it is to be moved to"))
 }

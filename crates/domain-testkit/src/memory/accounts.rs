@@ -3,7 +3,7 @@ use roster_domain::entities::{Account, Change, Edit, NewUser, User};
 use roster_domain::ports::{Accounts, Caller, CallerAnswer, CreateError, EditError, Unavailable};
 use roster_domain::values::{Epoch, Role, SessionId, UserId, Username};
 
-use super::{MemoryStore, State, Taken};
+use super::{MemoryStore, State};
 
 #[async_trait]
 impl Accounts for MemoryStore {
@@ -51,10 +51,8 @@ impl Accounts for MemoryStore {
         if state.live(user).is_none() {
             return Err(EditError::NotFound);
         }
-        match state.taken(user, edit.email.as_ref(), edit.username.as_ref()) {
-            Some(Taken::Email) => return Err(EditError::EmailTaken),
-            Some(Taken::Username) => return Err(EditError::UsernameTaken),
-            None => {}
+        if let Some(clash) = state.name_clash(user, edit.email.as_ref(), edit.username.as_ref()) {
+            return Err(clash.into());
         }
         let user = &mut state.live_mut(user).ok_or(EditError::NotFound)?.user;
         if let Some(email) = &edit.email {
@@ -71,10 +69,8 @@ impl Accounts for MemoryStore {
 
 impl State {
     fn create(&mut self, user: &NewUser, change: &Change) -> Result<(), CreateError> {
-        match self.taken(user.id, Some(&user.email), Some(&user.username)) {
-            Some(Taken::Email) => return Err(CreateError::EmailTaken),
-            Some(Taken::Username) => return Err(CreateError::UsernameTaken),
-            None => {}
+        if let Some(clash) = self.name_clash(user.id, Some(&user.email), Some(&user.username)) {
+            return Err(clash.into());
         }
         self.has_had_admin |= user.role == Role::Admin;
         let account = Account {

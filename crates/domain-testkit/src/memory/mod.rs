@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use roster_domain::entities::{Account, LogIns};
-use roster_domain::ports::{AccountSource, Store, Unavailable};
+use roster_domain::ports::{AccountSource, NameClash, Store, Unavailable};
 use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
 
 pub use images::MemoryImages;
@@ -48,11 +48,6 @@ struct Removal {
     due: Timestamp,
     /// Whether it was returned to somebody who may be carrying it out.
     returned: bool,
-}
-
-enum Taken {
-    Email,
-    Username,
 }
 
 #[async_trait]
@@ -114,17 +109,22 @@ impl State {
     }
 
     /// Which name another user, live or in the trash, has. The email is looked for first.
-    fn taken(&self, by: UserId, email: Option<&Email>, username: Option<&Username>) -> Option<Taken> {
+    fn name_clash(
+        &self,
+        by: UserId,
+        email: Option<&Email>,
+        username: Option<&Username>,
+    ) -> Option<NameClash> {
         let others = || self.accounts.values().map(|account| &account.user).filter(|user| user.id != by);
         if let Some(key) = email.map(Email::key)
             && others().any(|user| user.email.key() == key)
         {
-            return Some(Taken::Email);
+            return Some(NameClash::Email);
         }
         if let Some(key) = username.map(Username::key)
             && others().any(|user| user.username.key() == key)
         {
-            return Some(Taken::Username);
+            return Some(NameClash::Username);
         }
         None
     }

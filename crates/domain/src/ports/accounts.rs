@@ -63,6 +63,33 @@ pub struct CallerAnswer {
     pub named: Option<User>,
 }
 
+/// Which of a user's names another user has, live or in the trash. Of both the email is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameClash {
+    /// The email.
+    Email,
+    /// The username.
+    Username,
+}
+
+impl From<NameClash> for CreateError {
+    fn from(clash: NameClash) -> Self {
+        match clash {
+            NameClash::Email => Self::EmailTaken,
+            NameClash::Username => Self::UsernameTaken,
+        }
+    }
+}
+
+impl From<NameClash> for EditError {
+    fn from(clash: NameClash) -> Self {
+        match clash {
+            NameClash::Email => Self::EmailTaken,
+            NameClash::Username => Self::UsernameTaken,
+        }
+    }
+}
+
 /// Why a user was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {

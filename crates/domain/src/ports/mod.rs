@@ -25,7 +25,7 @@ mod system;
 mod tokens;
 mod trash;
 
-pub use accounts::{Accounts, Caller, CallerAnswer, CreateError, EditError};
+pub use accounts::{Accounts, Caller, CallerAnswer, CreateError, EditError, NameClash};
 pub use archive::{AccountArchive, ImportError};
 pub use calls::{Access, CallOutcome, OpenCall, StoreCall, StoreCalls, StoreObserver};
 pub use database::{Database, Identity, Occupancy, OpenError, Store};
