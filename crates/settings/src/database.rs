@@ -51,6 +51,11 @@ impl DatabaseUrl {
         Self { name, ..self }
     }
 
+    /// The schemes of all URLs that there can be.
+    pub fn schemes() -> impl Iterator<Item = &'static str> {
+        SCHEMES.iter().map(|(scheme, _)| *scheme)
+    }
+
     pub(crate) fn compared_every(self, compare_every: Option<Duration>) -> Self {
         Self { compare_every, ..self }
     }

@@ -58,3 +58,14 @@ pub(crate) async fn patiently<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scheme_that_the_settings_allow_has_its_store() {
+        let stores: Vec<_> = DATABASES.iter().map(|(scheme, _)| *scheme).collect();
+        assert_eq!(DatabaseUrl::schemes().collect::<Vec<_>>(), stores);
+    }
+}

@@ -7,7 +7,7 @@ use actix_http::Response;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use roster_domain::entities::Request;
@@ -15,10 +15,9 @@ use roster_domain::values::{ClientAddress, RequestId, UserId};
 use roster_domain::{Chain, Error};
 use roster_http_server::Malformed;
 use roster_telemetry::requests::{self, Requests};
-use roster_telemetry::{Outages, failures};
+use roster_telemetry::{Done, Outages, failures};
 use tokio::time::Instant;
 
-use super::access::Done;
 use super::endpoint::Endpoint;
 use super::error::Refusal;
 use super::headers::{Area, name};
@@ -62,7 +61,7 @@ where
         let endpoint =
             response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path.as_str());
         let caller = response.request().extensions().get::<Noted>().and_then(|noted| noted.caller);
-        done.tell(endpoint, response.status(), id, caller);
+        done.tell(endpoint, response.status().as_u16(), id, caller);
         // By what was served, where something was: a path may be written in many ways.
         let area = endpoint.map_or(area, Area::of);
         let mut is_stopping = false;
@@ -90,9 +89,9 @@ pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -
     let client = state.proxies.client(Some(peer), &HeaderMap::new());
     let id = Request::of_client(state.ids.request_id(), client);
     let counted = state.requests.as_ref().map(Requests::begin);
-    let done = Done { method: None, started: Instant::now(), counted, client };
+    let done = Done { method: None::<Method>, started: Instant::now(), counted, client };
     let mut answer = Refusal::Malformed(malformed).error_response();
-    done.tell(None, answer.status(), id, None);
+    done.tell(None, answer.status().as_u16(), id, None);
     Area::Other.set_headers(answer.headers_mut(), id);
     answer.into()
 }
@@ -130,9 +129,9 @@ struct Outside {
 }
 
 impl Outside {
-    fn new(id: Request, area: Area, done: &Done, why: &(impl Display + ?Sized)) -> Self {
+    fn new(id: Request, area: Area, done: &Done<Method>, why: &(impl Display + ?Sized)) -> Self {
         failures::tell_of_one(why, id);
-        done.tell(None, StatusCode::INTERNAL_SERVER_ERROR, id, None);
+        done.tell(None, StatusCode::INTERNAL_SERVER_ERROR.as_u16(), id, None);
         Self { id, area }
     }
 }

@@ -1,9 +1,7 @@
-//! Spools a multipart upload to an unnamed temporary file, with a bounded part of it in memory.
+//! Reads the file of a multipart form.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::error::PayloadError;
@@ -11,17 +9,13 @@ use actix_web::http::header::{CONTENT_TYPE, ContentDisposition};
 use actix_web::web::{self, Bytes};
 use futures_util::{Stream, StreamExt};
 use roster_domain::Error;
-use roster_domain::ports::{Access, CallOutcome, Spool, SpoolShare, StoreCalls, Unavailable};
+use roster_domain::ports::{Spool, SpoolShare, StoreCalls};
 use roster_fastapi_body::{Fault, Pace, Problem, without_padding};
-use tokio::task::spawn_blocking;
 use tokio::time::{timeout, timeout_at};
 
 use super::call::Call;
 use super::error::Refusal;
-use super::state::TEMPORARY;
-
-/// How many bytes are written to the file at once.
-const BATCH: usize = 32 * 1024;
+use super::spool::SpoolFile;
 
 /// How many bytes an upload may have beside the image: boundaries, and fields that nobody asked for.
 const BESIDE_THE_IMAGE: u64 = 64 * 1024;
@@ -158,7 +152,7 @@ fn unreadable(error: &MultipartError) -> Refusal {
     }
 }
 
-/// Writes a field into a file that has no name, off the async threads. Its room is there before its bytes are.
+/// Writes a field into a file.
 async fn spool(
     field: &mut Field,
     limit: u64,
@@ -166,54 +160,15 @@ async fn spool(
     share: SpoolShare,
     folder: &StoreCalls,
 ) -> Result<Spool, Refusal> {
-    let file = Arc::new(blocking(folder, "make", Access::Read, tempfile::tempfile).await?);
-    let mut length = 0;
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut file = SpoolFile::make(folder, share).await?;
     while let Some(chunk) = next(field, pace).await {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
-        length += chunk.len() as u64;
-        if length > limit {
+        if file.length() + chunk.len() as u64 > limit {
             return Err(Refusal::TooLarge);
         }
-        share.grow_to(length).map_err(Error::from)?;
-        for piece in chunk.chunks(BATCH) {
-            if batch.len() + piece.len() > BATCH {
-                batch = write(folder, &file, batch).await?;
-            }
-            batch.extend_from_slice(piece);
-        }
+        file.append(&chunk).await?;
     }
-    write(folder, &file, batch).await?;
-    let file =
-        Arc::into_inner(file).ok_or_else(|| Error::Internal("the file is still being written".into()))?;
-    Ok(Spool::new(file, length).with_share(Some(Arc::new(share))))
-}
-
-/// Writes a batch to the file, and gives it back empty.
-async fn write(folder: &StoreCalls, file: &Arc<File>, mut batch: Vec<u8>) -> Result<Vec<u8>, Error> {
-    let (file, access) = (Arc::clone(file), Access::written(!batch.is_empty()));
-    blocking(folder, "write", access, move || {
-        (&*file).write_all(&batch)?;
-        batch.clear();
-        Ok(batch)
-    })
-    .await
-}
-
-/// Runs what waits for the disk on a thread that may wait. A full one makes files, and does not write to them.
-async fn blocking<T: Send + 'static>(
-    folder: &StoreCalls,
-    operation: &'static str,
-    access: Access,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Error> {
-    let call = folder.begin(operation, access);
-    let done = spawn_blocking(work).await.map_err(|panic| Error::Internal(panic.into()))?;
-    call.end(match &done {
-        Ok(_) => CallOutcome::Done(access),
-        Err(error) => CallOutcome::Failed(error),
-    });
-    Ok(done.map_err(|error| Unavailable::new(TEMPORARY, error))?)
+    Ok(file.finish().await?)
 }
 
 #[cfg(test)]
