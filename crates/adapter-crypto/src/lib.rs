@@ -3,6 +3,7 @@
 
 mod claims;
 mod hasher;
+pub mod key_file;
 mod pool;
 mod provider;
 mod queue;

@@ -20,7 +20,7 @@
 //!
 //! # For threads
 //!
-//! [`Queue::next`] waits for a job, and [`Queue::next_waiting`] takes one more that waits already. Both give a [`Taken`], which
+//! [`Queue::next`] waits for a job, and [`Queue::next_waiting`] takes one more that waits already. Both give a [`PlacedJob`], which
 //! holds the job's place until it is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -396,14 +396,14 @@ impl<J> Queue<J> {
     }
 
     /// The next job, once there is one; `None` where the queue is closed.
-    pub(crate) fn next(self: &Arc<Self>) -> Option<Taken<J>> {
+    pub(crate) fn next(self: &Arc<Self>) -> Option<PlacedJob<J>> {
         let mut state = self.state();
         loop {
             if state.closed {
                 return None;
             }
             if let Some((turn, job)) = state.take() {
-                return Some(Taken { job, _place: Held { queue: Arc::clone(self), turn } });
+                return Some(PlacedJob { job, _place: Held { queue: Arc::clone(self), turn } });
             }
             state.idle += 1;
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -412,14 +412,14 @@ impl<J> Queue<J> {
     }
 
     /// The next job, where one waits that is not an idle thread's to take.
-    pub(crate) fn next_waiting(self: &Arc<Self>) -> Option<Taken<J>> {
+    pub(crate) fn next_waiting(self: &Arc<Self>) -> Option<PlacedJob<J>> {
         let mut state = self.state();
         if state.idle > 0 {
             return None;
         }
         let (turn, job) = state.take()?;
         drop(state);
-        Some(Taken { job, _place: Held { queue: Arc::clone(self), turn } })
+        Some(PlacedJob { job, _place: Held { queue: Arc::clone(self), turn } })
     }
 
     /// Ends [`next`](Self::next) for all threads, and drops what waits.
@@ -472,7 +472,7 @@ impl<J> Drop for Place<'_, J> {
 
 /// A job that a thread has, and its place.
 #[derive(Debug)]
-pub(crate) struct Taken<J> {
+pub(crate) struct PlacedJob<J> {
     pub(crate) job: J,
     _place: Held<J>,
 }
@@ -662,7 +662,7 @@ mod tests {
     #[derive(Default)]
     struct Crowd<'a> {
         places: Vec<Place<'a, ()>>,
-        busy: Vec<Taken<()>>,
+        busy: Vec<PlacedJob<()>>,
     }
 
     impl<'a> Crowd<'a> {

@@ -7,7 +7,7 @@ use std::{io, thread};
 use roster_bcrypt_lanes::{Cost, Key, Lane, TOGETHER, advance};
 use tokio::time::Instant;
 
-use crate::queue::{Queue, Taken};
+use crate::queue::{PlacedJob, Queue};
 
 /// How many passwords a thread hashes at once. On the processors that were measured, two take 1.05 times as long as one and
 /// three 1.33 times, see adr/0009; a fourth gains nothing.
@@ -84,7 +84,7 @@ struct Thread {
     queue: Arc<Jobs>,
     lanes: Box<[Lane; LANES]>,
     /// What each lane is at.
-    taken: [Option<Taken<Box<dyn Job>>>; LANES],
+    taken: [Option<PlacedJob<Box<dyn Job>>>; LANES],
 }
 
 impl Thread {
@@ -119,7 +119,7 @@ impl Thread {
     fn step(
         &mut self,
         lane: usize,
-        mut taken: Taken<Box<dyn Job>>,
+        mut taken: PlacedJob<Box<dyn Job>>,
         next: impl FnOnce(&mut Box<dyn Job>) -> Option<Raw>,
     ) {
         if let Ok(Some(Raw { cost, salt, key })) = catch_unwind(AssertUnwindSafe(|| next(&mut taken.job))) {

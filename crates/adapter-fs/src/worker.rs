@@ -29,7 +29,7 @@ impl Default for Worker {
         Self {
             threads: Arc::new(Semaphore::new(THREADS)),
             deadline: DEADLINE,
-            calls: StoreCalls::of(STORE, STORE),
+            calls: StoreCalls::of_the_one(STORE),
         }
     }
 }

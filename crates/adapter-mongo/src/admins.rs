@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use mongodb::bson::doc;
 
 use crate::MongoStore;
-use crate::server::Failure;
+use crate::server::ServerFailure;
 
 const MARK: &str = "had_admin";
 
@@ -22,7 +22,7 @@ pub(crate) struct Told {
 }
 
 impl MongoStore {
-    pub(crate) async fn had_admin(&self) -> Result<bool, Failure> {
+    pub(crate) async fn had_admin(&self) -> Result<bool, ServerFailure> {
         if self.had_admin.load(Ordering::Relaxed) {
             return Ok(true);
         }
@@ -37,7 +37,7 @@ impl MongoStore {
     }
 
     /// Looks for what tells of an admin, and leaves no mark.
-    pub(crate) async fn finds_admin(&self) -> Result<Told, Failure> {
+    pub(crate) async fn finds_admin(&self) -> Result<Told, ServerFailure> {
         let meta = self.server.meta.clone();
         let is_marked = self
             .server
@@ -62,7 +62,7 @@ impl MongoStore {
         }
     }
 
-    pub(crate) async fn mark_admin(&self) -> Result<(), Failure> {
+    pub(crate) async fn mark_admin(&self) -> Result<(), ServerFailure> {
         let meta = self.server.writes.meta.clone();
         let mark = async move {
             meta.update_one(doc! { "_id": MARK }, doc! { "$set": { "v": 1 } }).upsert(true).await.map(|_| ())

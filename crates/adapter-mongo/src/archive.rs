@@ -5,7 +5,7 @@ use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ProfileImage, Role, Timestamp, UserId};
 
 use crate::document::{self, literal, object_id};
-use crate::server::{Failure, Find, JOB_DEADLINE};
+use crate::server::{Find, JOB_DEADLINE, ServerFailure};
 use crate::statements::Failed;
 use crate::{MongoStore, statements};
 
@@ -41,7 +41,7 @@ impl AccountArchive for MongoStore {
                 Some((Some(user), failed)) if failed.is_duplicate_key => {
                     return Err(ImportError::NameTaken { user });
                 }
-                Some((_, failed)) => return Err(Failure::Unexpected(failed.message).into()),
+                Some((_, failed)) => return Err(ServerFailure::Unexpected(failed.message).into()),
             }
         }
         Ok(())
@@ -54,7 +54,7 @@ impl MongoStore {
         &self,
         accounts: &[Account],
         now: Timestamp,
-    ) -> Result<Option<(Option<UserId>, Failed)>, Failure> {
+    ) -> Result<Option<(Option<UserId>, Failed)>, ServerFailure> {
         // It costs half of what an update does, which is left for those whose id, or name, is there.
         let inserted = self
             .server
@@ -77,7 +77,7 @@ impl MongoStore {
         &self,
         after: Option<UserId>,
         limit: usize,
-    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let mut filter = everybody();
         if let Some(after) = after {
             filter.insert("_id", doc! { "$gt": object_id(after) });
@@ -110,10 +110,10 @@ pub(crate) fn needs_adoption(found: &RawDocument) -> bool {
     document::is_unadopted(found) || is_trashed != document::trash_entry(found).is_some()
 }
 
-pub(crate) fn account(found: &RawDocument) -> Result<Account, Failure> {
+pub(crate) fn account(found: &RawDocument) -> Result<Account, ServerFailure> {
     let user = document::user(found).filter(|_| !needs_adoption(found));
     let Some(user) = user else {
-        return Err(Failure::Unexpected(format!("{:?} can't be adopted", found.get("_id"))));
+        return Err(ServerFailure::Unexpected(format!("{:?} can't be adopted", found.get("_id"))));
     };
     Ok(Account {
         user,

@@ -10,14 +10,14 @@ use mongodb::error::ErrorKind;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, ServerAddress, WriteConcern,
 };
-use roster_domain::ports::{Clock, Ids};
+use roster_domain::ports::{Clock, Identity, Ids, Occupancy};
 use tokio::time::{sleep, timeout};
 
 use crate::MongoStore;
 use crate::adoption::Conflicts;
 use crate::format::{NEWEST, Newer};
 use crate::lease::Lease;
-use crate::server::{DEADLINE, Failure, Server};
+use crate::server::{DEADLINE, Server, ServerFailure};
 use crate::told;
 use crate::totals::Totals;
 
@@ -136,17 +136,6 @@ impl ConnectError {
     }
 }
 
-/// Who is in a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// Nobody; perhaps it is not even there.
-    Nobody,
-    /// Users, all of whom are ready.
-    Users,
-    /// Users, some of whom the FastAPI service, somebody with a shell, or an older Roster wrote: an opening brings them forward.
-    Unadopted,
-}
-
 impl MongoStore {
     /// Opens the database of that name and makes it ready: takes over the users that the FastAPI service kept there, and makes
     /// the indexes.
@@ -174,7 +163,7 @@ impl MongoStore {
         database: &str,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-    ) -> Result<Found, ConnectError> {
+    ) -> Result<Occupancy, ConnectError> {
         let (store, target) = Self::reach(url, database, clock, ids).await?;
         store.look_at(&target).await
     }
@@ -185,19 +174,33 @@ impl MongoStore {
         database: &str,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-    ) -> Result<(Self, Found), ConnectError> {
+    ) -> Result<(Self, Occupancy), ConnectError> {
         let (store, target) = Self::reach(url, database, clock, ids).await?;
         let found = store.look_at(&target).await?;
         Ok((store, found))
     }
 
-    async fn look_at(&self, target: &Target) -> Result<Found, ConnectError> {
+    /// What tells the database of that name from others; `None` where it is not there.
+    pub(crate) async fn identity_of(
+        url: &str,
+        database: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Option<Identity>, ConnectError> {
+        let (store, target) = Self::reach(url, database, clock, ids).await?;
+        match store.identity().await {
+            Ok(identity) => Ok(identity),
+            Err(failure) => Err(target.explain(&failure).await),
+        }
+    }
+
+    async fn look_at(&self, target: &Target) -> Result<Occupancy, ConnectError> {
         self.refuse_newer(target).await?;
         let found = match self.who_is_there().await {
             Ok(found) => found,
             Err(failure) => return Err(target.explain(&failure).await),
         };
-        if found != Found::Unadopted {
+        if found != Occupancy::Unadopted {
             return Ok(found);
         }
         match self.conflicts().await {
@@ -207,16 +210,16 @@ impl MongoStore {
         }
     }
 
-    async fn who_is_there(&self) -> Result<Found, Failure> {
+    async fn who_is_there(&self) -> Result<Occupancy, ServerFailure> {
         if self.has_unadopted().await? {
-            return Ok(Found::Unadopted);
+            return Ok(Occupancy::Unadopted);
         }
         let anybody = self.server.exists(doc! { "roster.tombstone": { "$ne": true } }).await?;
-        Ok(if anybody { Found::Users } else { Found::Nobody })
+        Ok(if anybody { Occupancy::Users } else { Occupancy::Nobody })
     }
 
     /// The store on a server that answers; nothing is made ready yet.
-    pub(crate) async fn reach(
+    async fn reach(
         url: &str,
         database: &str,
         clock: Arc<dyn Clock>,
@@ -234,6 +237,7 @@ impl MongoStore {
             totals: Arc::new(Totals::default()),
             had_admin: Arc::new(AtomicBool::new(false)),
             has_compared: Arc::new(AtomicBool::new(false)),
+            compare_every: None,
             clock,
             ids,
         };
@@ -257,7 +261,7 @@ impl MongoStore {
     }
 
     async fn make_ready(&self, target: &Target) -> Result<(), ConnectError> {
-        let failed = async |failure: Failure| target.explain(&failure).await;
+        let failed = async |failure: ServerFailure| target.explain(&failure).await;
         self.refuse_newer(target).await?;
         let adoption = match self.adoption_lease().await {
             Ok(adoption) => adoption,
@@ -310,7 +314,7 @@ impl MongoStore {
 
 impl MongoStore {
     /// The lease of the adoption; `None` where there is nobody to adopt, or nobody any more once another instance has done it.
-    async fn adoption_lease(&self) -> Result<Option<Lease>, Failure> {
+    async fn adoption_lease(&self) -> Result<Option<Lease>, ServerFailure> {
         let mut told = false;
         while self.has_unadopted().await? {
             if let Some(lease) = self.lease("adoption").await? {
@@ -385,9 +389,9 @@ impl Target {
         ConnectError::Newer { database: self.database.clone(), found, known: NEWEST }
     }
 
-    pub(crate) async fn explain(&self, failure: &Failure) -> ConnectError {
+    pub(crate) async fn explain(&self, failure: &ServerFailure) -> ConnectError {
         let hosts = self.hosts.clone();
-        let Failure::Driver(error) = failure else {
+        let ServerFailure::Driver(error) = failure else {
             return ConnectError::Failed { hosts, reason: failure.to_string() };
         };
         match error.kind.as_ref() {

@@ -95,6 +95,11 @@ pub(crate) fn is_live(document: &RawDocument) -> bool {
     matches!(document.get_bool("is_deleted"), Ok(false))
 }
 
+/// What finds a user where live: a field that all documents of users have, whoever wrote them.
+pub(crate) fn live(user: UserId) -> Document {
+    doc! { "_id": object_id(user), "is_deleted": false }
+}
+
 /// Whether a document is what is left of a purged user until its images are gone.
 pub(crate) fn is_tombstone(document: &RawDocument) -> bool {
     roster(document).is_some_and(|roster| is_true(roster, "tombstone"))
@@ -190,6 +195,17 @@ pub(crate) fn stored_session(session: &Session) -> Document {
 
 pub(crate) fn stored_image(image: &ImageRef) -> Document {
     doc! { "store": image.store.as_str(), "key": image.key.as_str() }
+}
+
+/// An expression: the removal of the image that a user has, due at once, or nothing.
+pub(crate) fn image_before(change: &Change) -> Document {
+    let removal = doc! {
+        "store": "$roster.image.store",
+        "key": "$roster.image.key",
+        "due": date(change.at),
+        "removing": false,
+    };
+    doc! { "$cond": [{ "$eq": [{ "$type": "$roster.image" }, "object"] }, [removal], []] }
 }
 
 /// An image and, where there is one, its checksum.

@@ -7,7 +7,7 @@
 use mongodb::bson::{Bson, doc};
 
 use crate::MongoStore;
-use crate::server::Failure;
+use crate::server::ServerFailure;
 
 /// The newest format. Before there were versions it was 1.
 pub(crate) const NEWEST: i32 = 2;
@@ -20,7 +20,7 @@ pub(crate) struct Newer(pub(crate) i64);
 
 impl MongoStore {
     /// Whether a newer program has opened the database: then this one must not write a thing.
-    pub(crate) async fn newer_format(&self) -> Result<Option<Newer>, Failure> {
+    pub(crate) async fn newer_format(&self) -> Result<Option<Newer>, ServerFailure> {
         let meta = self.server.meta.clone();
         let found =
             self.server.run("find", async move { meta.find_one(doc! { "_id": FORMAT }).await }).await?;
@@ -35,7 +35,7 @@ impl MongoStore {
     }
 
     /// Looks whether a newer program has opened the database since, and writes nothing any more as long as that is so.
-    pub(crate) async fn heed_format(&self) -> Result<(), Failure> {
+    pub(crate) async fn heed_format(&self) -> Result<(), ServerFailure> {
         let newer = self.newer_format().await?.map(|Newer(version)| version);
         let before = self.server.writes.close_for(newer);
         match newer {
@@ -48,14 +48,14 @@ impl MongoStore {
                         "a newer Roster has brought the database to format {version}: this one writes nothing any more; stop it"
                     );
                 }
-                Err(Failure::Newer(version))
+                Err(ServerFailure::Newer(version))
             }
         }
     }
 
     /// Says that the database is of the newest format, before anything is written that makes it so. Of a program that is newer
     /// still, and came first, it tells.
-    pub(crate) async fn claim_format(&self) -> Result<Option<Newer>, Failure> {
+    pub(crate) async fn claim_format(&self) -> Result<Option<Newer>, ServerFailure> {
         let meta = self.server.meta.clone();
         let not_newer = doc! { "_id": FORMAT, "version": { "$not": { "$gt": NEWEST } } };
         let claim = async move {

@@ -7,7 +7,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 
 use crate::MongoStore;
-use crate::server::Failure;
+use crate::server::ServerFailure;
 
 /// Live users in id order.
 pub(crate) const LIVE: &str = "roster_live";
@@ -89,7 +89,7 @@ fn names() -> Vec<String> {
 
 impl MongoStore {
     /// Makes the indexes that are missing and waits for those that another instance makes.
-    pub(crate) async fn make_indexes(&self) -> Result<(), Failure> {
+    pub(crate) async fn make_indexes(&self) -> Result<(), ServerFailure> {
         let users = self.server.users.clone();
         self.server
             .run_within(BUILD_DEADLINE, "create_indexes", async move { users.create_indexes(all()).await })
@@ -97,7 +97,7 @@ impl MongoStore {
         self.drop_obsolete_indexes().await
     }
 
-    async fn drop_obsolete_indexes(&self) -> Result<(), Failure> {
+    async fn drop_obsolete_indexes(&self) -> Result<(), ServerFailure> {
         let users = self.server.users.clone();
         let there = self.server.run("list_indexes", async move { users.list_index_names().await }).await?;
         for name in OBSOLETE.iter().filter(|name| there.iter().any(|there| there == *name)) {
@@ -118,7 +118,7 @@ impl MongoStore {
     }
 
     /// Notices indexes that somebody has dropped, and makes them again.
-    pub(crate) async fn look_after_indexes(&self) -> Result<(), Failure> {
+    pub(crate) async fn look_after_indexes(&self) -> Result<(), ServerFailure> {
         let users = self.server.users.clone();
         let there = self.server.run("list_indexes", async move { users.list_index_names().await }).await?;
         let missing: Vec<String> = names().into_iter().filter(|name| !there.contains(name)).collect();

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::MongoStore;
-use crate::server::Failure;
+use crate::server::ServerFailure;
 
 /// How long a lease lasts that is renewed: so long a job waits whose instance has died.
 const RENEWED: Duration = Duration::from_secs(10);
@@ -48,7 +48,11 @@ impl Drop for Lease {
 
 impl MongoStore {
     /// Takes a job for so long; `None` where it is taken.
-    pub(crate) async fn take(&self, job: &'static str, time: Duration) -> Result<Option<Turn>, Failure> {
+    pub(crate) async fn take(
+        &self,
+        job: &'static str,
+        time: Duration,
+    ) -> Result<Option<Turn>, ServerFailure> {
         let meta = self.server.writes.meta.clone();
         let never = DateTime::from_millis(0);
         let owner = ObjectId::new();
@@ -78,7 +82,7 @@ impl MongoStore {
     }
 
     /// Takes a job until it is given back; `None` where it is taken.
-    pub(crate) async fn lease(&self, job: &'static str) -> Result<Option<Lease>, Failure> {
+    pub(crate) async fn lease(&self, job: &'static str) -> Result<Option<Lease>, ServerFailure> {
         let Some(turn) = self.take(job, RENEWED).await? else { return Ok(None) };
         let store = self.clone();
         let renewing = tokio::spawn(async move {
@@ -110,7 +114,7 @@ impl MongoStore {
     }
 
     /// Makes it last so long from now on, unless it has lapsed and somebody else has it.
-    async fn prolong(&self, Turn { job, owner }: Turn, time: Duration) -> Result<(), Failure> {
+    async fn prolong(&self, Turn { job, owner }: Turn, time: Duration) -> Result<(), ServerFailure> {
         let meta = self.server.writes.meta.clone();
         let update = vec![doc! { "$set": { "until": { "$add": ["$$NOW", millis(time)] } } }];
         self.server

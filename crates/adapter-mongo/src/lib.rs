@@ -5,41 +5,46 @@
 //! FastAPI service that kept the same collection before keep their names and meaning; all of ours stands in the
 //! subdocument `roster`.
 
+mod accounts;
 mod admins;
 mod adoption;
 mod archive;
 mod connect;
+mod database;
+mod directory;
 mod document;
 mod format;
+mod identity;
 mod indexes;
 mod lease;
 mod list;
 mod names;
-mod removals;
+mod profile_images;
 mod server;
+mod sessions;
 mod source;
 mod statements;
 mod sweep;
 mod told;
 mod totals;
 mod trash;
-mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use roster_domain::ports::{Clock, Ids, StoreObserver, Unavailable};
+use roster_domain::ports::{Clock, Ids, StoreObserver};
 
 pub use adoption::Conflicts;
-pub use connect::{ConnectError, Found};
+pub use connect::ConnectError;
+pub use database::MongoDatabase;
 pub use source::MongoSource;
-pub use sweep::SWEEP_INTERVAL;
 
-/// The store: [`Users`](roster_domain::ports::Users), [`Trash`](roster_domain::ports::Trash),
-/// [`ImageRemovals`](roster_domain::ports::ImageRemovals) and
-/// [`AccountArchive`](roster_domain::ports::AccountArchive) on one database.
+/// The store: [`Accounts`](roster_domain::ports::Accounts), [`Directory`](roster_domain::ports::Directory),
+/// [`Sessions`](roster_domain::ports::Sessions), [`ProfileImages`](roster_domain::ports::ProfileImages),
+/// [`Trash`](roster_domain::ports::Trash) and [`AccountArchive`](roster_domain::ports::AccountArchive) on one database.
 ///
-/// [`upkeep`](Self::upkeep) is to be called at the start and every [`SWEEP_INTERVAL`].
+/// What opens it is a [`MongoDatabase`].
 #[derive(Clone)]
 pub struct MongoStore {
     server: server::Server,
@@ -48,6 +53,8 @@ pub struct MongoStore {
     had_admin: Arc<AtomicBool>,
     /// Set once this process has compared all users with what is kept of them.
     has_compared: Arc<AtomicBool>,
+    /// How often all users are compared so, if more than once.
+    compare_every: Option<Duration>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -58,11 +65,5 @@ impl MongoStore {
     pub fn observed_by(mut self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
         self.server.tell_to(observer);
         self
-    }
-
-    /// Tries whether there is a server that answers and takes writes, in a replica set its primary, and whether this program may
-    /// write there: none may that is older than the database.
-    pub async fn probe(&self) -> Result<(), Unavailable> {
-        Ok(self.heed_format().await?)
     }
 }

@@ -1,19 +1,11 @@
-//! Pages of live users, with or without a search.
-//!
-//! A page is found through an index that holds all the question needs, and only its own users are read. The matches of a
-//! search are a range of such an index, whatever the term's length.
+//! Pages of a list. A page is found through an index that holds all the question needs, and only its own documents are read.
 
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
-use roster_domain::entities::{Page, User};
-use roster_domain::ports::UserQuery;
-use roster_domain::values::{PageRequest, SearchTerm};
+use roster_domain::values::PageRequest;
 
-use crate::server::{DEADLINE, Failure, Find};
-use crate::totals::{self, STEP, Start, ids};
-use crate::{MongoStore, document, indexes, names};
-
-/// Up to so many matches of a search are read as ids at once, which tells the page and the total in one go.
-const FEW: u64 = 1_000;
+use crate::MongoStore;
+use crate::server::{DEADLINE, Find, ServerFailure};
+use crate::totals::ids;
 
 /// What finds the documents of a list, and in which order.
 #[derive(Clone)]
@@ -24,79 +16,19 @@ pub(crate) struct List {
 }
 
 impl MongoStore {
-    pub(crate) async fn page(&self, query: &UserQuery) -> Result<Page<User>, Failure> {
-        let (total, found) = match &query.search {
-            None if query.page.offset() < STEP => {
-                tokio::try_join!(self.live_total(), self.live_page(query.page))?
-            }
-            // The count leaves marks, by which the page is found.
-            None => (self.live_total().await?, self.live_page(query.page).await?),
-            Some(term) => self.found(search(term), query.page).await?,
-        };
-        let mut items: Vec<User> = found.iter().filter_map(|found| document::user(found)).collect();
-        items.sort_unstable_by_key(|user| user.id);
-        Ok(Page { total, items })
-    }
-
-    async fn live_page(&self, page: PageRequest) -> Result<Vec<RawDocumentBuf>, Failure> {
-        let Start { after, skip } = self.totals.start(page.offset());
-        let list = List { filter: totals::after(after), sort: by_id(), index: indexes::LIVE };
-        let ids = self.ids_of(list, skip, page.limit()).await?;
-        self.server.documents(ids, document::user_fields()).await
-    }
-
-    /// A page of a search, and how many it finds in all.
-    async fn found(&self, list: List, page: PageRequest) -> Result<(u64, Vec<RawDocumentBuf>), Failure> {
-        // In no order, in which the server would have to look at all of them first.
-        let mut first = self.ids_of(List { sort: doc! {}, ..list.clone() }, 0, FEW + 1).await?;
-        let matches = first.len() as u64;
-        if matches > FEW {
-            return self.found_among_many(list, page).await;
-        }
-        first.sort_unstable_by_key(Bson::as_object_id);
-        let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-        let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
-        let page = first.into_iter().skip(offset).take(limit).collect();
-        Ok((matches, self.server.documents(page, document::user_fields()).await?))
-    }
-
-    /// A page in the first matches is looked for while they are counted, another from the nearer end once they are.
-    async fn found_among_many(
-        &self,
-        list: List,
-        page: PageRequest,
-    ) -> Result<(u64, Vec<RawDocumentBuf>), Failure> {
-        let total = self.count(list.filter.clone(), list.index, 0);
-        if page.offset() < FEW {
-            return tokio::try_join!(total, self.page_of(list, page, document::user_fields()));
-        }
-        let total = total.await?;
-        let on_page = total.saturating_sub(page.offset()).min(page.limit());
-        let behind = total.saturating_sub(page.offset()) - on_page;
-        if on_page == 0 {
-            return Ok((total, Vec::new()));
-        }
-        let ids = if behind < page.offset() {
-            let backwards = List { sort: doc! { "_id": -1 }, ..list };
-            self.ids_of(backwards, behind, on_page).await?
-        } else {
-            self.ids_of(list, page.offset(), on_page).await?
-        };
-        Ok((total, self.server.documents(ids, document::user_fields()).await?))
-    }
-
     /// The documents of one page, in any order: their ids through the index, then they themselves.
     pub(crate) async fn page_of(
         &self,
         list: List,
         page: PageRequest,
         projection: Document,
-    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let ids = self.ids_of(list, page.offset(), page.limit()).await?;
         self.server.documents(ids, projection).await
     }
 
-    async fn ids_of(&self, list: List, skip: u64, limit: u64) -> Result<Vec<Bson>, Failure> {
+    /// The ids of the documents of a list, from one place on.
+    pub(crate) async fn ids_of(&self, list: List, skip: u64, limit: u64) -> Result<Vec<Bson>, ServerFailure> {
         // The server adds the two in signed numbers.
         if skip > i64::MAX.unsigned_abs() / 2 {
             return Ok(Vec::new());
@@ -111,17 +43,4 @@ impl MongoStore {
         };
         Ok(ids(&self.server.find(find, DEADLINE).await?))
     }
-}
-
-/// What finds the users of a search.
-fn search(term: &SearchTerm) -> List {
-    let filter = doc! {
-        "roster.suffixes": { "$regex": names::beginning_with(term.folded()) },
-        "is_deleted": false,
-    };
-    List { filter, sort: by_id(), index: indexes::SUFFIXES }
-}
-
-fn by_id() -> Document {
-    doc! { "_id": 1 }
 }

@@ -82,10 +82,10 @@ impl Server {
         &self,
         name: &'static str,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, Failure>
+    ) -> Result<T, ServerFailure>
     where
         T: Send + 'static,
-        E: Into<Failure> + Send + 'static,
+        E: Into<ServerFailure> + Send + 'static,
     {
         self.run_within(DEADLINE, name, operation).await
     }
@@ -96,10 +96,10 @@ impl Server {
         deadline: Duration,
         name: &'static str,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, Failure>
+    ) -> Result<T, ServerFailure>
     where
         T: Send + 'static,
-        E: Into<Failure> + Send + 'static,
+        E: Into<ServerFailure> + Send + 'static,
     {
         let call = self.reads.calls.begin(name, Access::Read);
         let answer = self.reads.answer(deadline, operation).await;
@@ -109,7 +109,7 @@ impl Server {
 
     /// The whole document with that id. That is a look-up which the server neither plans nor looks for a plan of, and it
     /// needs longer to leave out fields than to send them.
-    pub(crate) async fn document(&self, id: ObjectId) -> Result<Option<RawDocumentBuf>, Failure> {
+    pub(crate) async fn document(&self, id: ObjectId) -> Result<Option<RawDocumentBuf>, ServerFailure> {
         self.find_one(doc! { "_id": id }, doc! {}).await
     }
 
@@ -118,7 +118,7 @@ impl Server {
         &self,
         ids: Vec<Bson>,
         projection: Document,
-    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -138,7 +138,7 @@ impl Server {
         &self,
         filter: Document,
         projection: Document,
-    ) -> Result<Option<RawDocumentBuf>, Failure> {
+    ) -> Result<Option<RawDocumentBuf>, ServerFailure> {
         let users = self.users.clone();
         self.run(
             "find",
@@ -148,12 +148,16 @@ impl Server {
     }
 
     /// Whether a filter finds anything.
-    pub(crate) async fn exists(&self, filter: Document) -> Result<bool, Failure> {
+    pub(crate) async fn exists(&self, filter: Document) -> Result<bool, ServerFailure> {
         Ok(self.find_one(filter, doc! { "_id": 1 }).await?.is_some())
     }
 
     /// All documents that a search finds.
-    pub(crate) async fn find(&self, find: Find, deadline: Duration) -> Result<Vec<RawDocumentBuf>, Failure> {
+    pub(crate) async fn find(
+        &self,
+        find: Find,
+        deadline: Duration,
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let users = self.users.clone();
         self.run_within(deadline, "find", async move { find.run(&users, deadline).await }).await
     }
@@ -165,7 +169,7 @@ impl Server {
         filter: Document,
         update: impl Into<mongodb::options::UpdateModifications>,
         projection: Document,
-    ) -> Result<Option<RawDocumentBuf>, Failure> {
+    ) -> Result<Option<RawDocumentBuf>, ServerFailure> {
         let (users, update) = (self.writes.users.clone(), update.into());
         self.writes.run("update", async move { change(&users, filter, update, projection).await }).await
     }
@@ -179,7 +183,7 @@ impl Lane {
             meta: database.collection("roster_meta"),
             database,
             operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
-            calls: StoreCalls::of(STORE, STORE),
+            calls: StoreCalls::of_the_one(STORE),
             newer: Arc::new(AtomicI64::new(0)),
         }
     }
@@ -198,10 +202,10 @@ impl Lane {
         &self,
         name: &'static str,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, Failure>
+    ) -> Result<T, ServerFailure>
     where
         T: Written + Send + 'static,
-        E: Into<Failure> + Send + 'static,
+        E: Into<ServerFailure> + Send + 'static,
     {
         self.run_within(DEADLINE, name, operation).await
     }
@@ -212,10 +216,10 @@ impl Lane {
         deadline: Duration,
         name: &'static str,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, Failure>
+    ) -> Result<T, ServerFailure>
     where
         T: Written + Send + 'static,
-        E: Into<Failure> + Send + 'static,
+        E: Into<ServerFailure> + Send + 'static,
     {
         let call = self.calls.begin(name, Access::Write);
         let answer = self.answer(deadline, operation).await;
@@ -227,31 +231,31 @@ impl Lane {
         &self,
         deadline: Duration,
         operation: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, Failure>
+    ) -> Result<T, ServerFailure>
     where
         T: Send + 'static,
-        E: Into<Failure> + Send + 'static,
+        E: Into<ServerFailure> + Send + 'static,
     {
         let newer = self.newer.load(Ordering::Relaxed);
         if newer != 0 {
-            return Err(Failure::Newer(newer));
+            return Err(ServerFailure::Newer(newer));
         }
         let answer = async {
             let permit =
-                Arc::clone(&self.operations).acquire_owned().await.map_err(|_| Failure::Overloaded)?;
+                Arc::clone(&self.operations).acquire_owned().await.map_err(|_| ServerFailure::Overloaded)?;
             let task = tokio::spawn(async move {
                 let answer = operation.await;
                 drop(permit);
                 answer
             });
-            task.await.map_err(Failure::Ended)?.map_err(Into::into)
+            task.await.map_err(ServerFailure::Ended)?.map_err(Into::into)
         };
-        timeout(deadline, answer).await.unwrap_or(Err(Failure::TimedOut(deadline)))
+        timeout(deadline, answer).await.unwrap_or(Err(ServerFailure::TimedOut(deadline)))
     }
 }
 
 /// How a call has ended, which shows that where it went well.
-fn outcome<T>(answer: &Result<T, Failure>, shows: impl FnOnce(&T) -> Access) -> CallOutcome<'_> {
+fn outcome<T>(answer: &Result<T, ServerFailure>, shows: impl FnOnce(&T) -> Access) -> CallOutcome<'_> {
     match answer {
         Ok(answer) => CallOutcome::Done(shows(answer)),
         Err(failure) if failure.is_duplicate_key() => CallOutcome::Refused,
@@ -341,7 +345,7 @@ impl Find {
 
 /// Why the server did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum ServerFailure {
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     #[error("too many operations wait")]
@@ -357,7 +361,7 @@ pub(crate) enum Failure {
     Unexpected(String),
 }
 
-impl Failure {
+impl ServerFailure {
     /// Whether a unique index refused the write.
     pub(crate) fn is_duplicate_key(&self) -> bool {
         let Self::Driver(error) = self else { return false };
@@ -369,14 +373,14 @@ impl Failure {
     }
 }
 
-impl From<mongodb::error::Error> for Failure {
+impl From<mongodb::error::Error> for ServerFailure {
     fn from(error: mongodb::error::Error) -> Self {
         Self::Driver(error)
     }
 }
 
-impl From<Failure> for Unavailable {
-    fn from(failure: Failure) -> Self {
+impl From<ServerFailure> for Unavailable {
+    fn from(failure: ServerFailure) -> Self {
         Self::new(STORE, failure)
     }
 }
@@ -384,8 +388,8 @@ impl From<Failure> for Unavailable {
 /// Lets `?` turn a failure into the `Unavailable` of a port's own error.
 macro_rules! unavailable {
     ($($error:ty),*) => {$(
-        impl From<Failure> for $error {
-            fn from(failure: Failure) -> Self {
+        impl From<ServerFailure> for $error {
+            fn from(failure: ServerFailure) -> Self {
                 Self::Unavailable(failure.into())
             }
         }

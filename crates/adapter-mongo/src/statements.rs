@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
 
-use crate::server::{Failure, Server, Written};
+use crate::server::{Server, ServerFailure, Written};
 use crate::told;
 
 /// A command is full at so many bytes. The server takes 16 MiB, and all ends of one long name are up to three.
@@ -41,7 +41,7 @@ impl Server {
         &self,
         updates: impl Iterator<Item = Document> + Send,
         deadline: Duration,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, ServerFailure> {
         self.run_all(["update", "updates"], updates, deadline).await
     }
 
@@ -50,7 +50,7 @@ impl Server {
         &self,
         documents: impl Iterator<Item = Document> + Send,
         deadline: Duration,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, ServerFailure> {
         self.run_all(["insert", "documents"], documents, deadline).await
     }
 
@@ -60,7 +60,7 @@ impl Server {
         names: [&'static str; 2],
         mut statements: impl Iterator<Item = Document> + Send,
         deadline: Duration,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, ServerFailure> {
         let (mut all, mut done) = (Vec::new(), 0);
         loop {
             let some = next_command(&mut statements)?;
@@ -80,7 +80,7 @@ impl Server {
         [name, of]: [&'static str; 2],
         statements: Vec<Document>,
         deadline: Duration,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, ServerFailure> {
         let count = statements.len();
         let command = doc! {
             name: "users",
@@ -95,10 +95,12 @@ impl Server {
 }
 
 /// What became of so many statements, by the server's answer.
-fn outcome(answer: &Document, count: usize) -> Result<Outcome, Failure> {
+fn outcome(answer: &Document, count: usize) -> Result<Outcome, ServerFailure> {
     if let Some(error) = answer.get("writeConcernError").and_then(Bson::as_document) {
         let Failed { message, .. } = failed(error);
-        return Err(Failure::Unexpected(format!("the write was not acknowledged by a majority: {message}")));
+        return Err(ServerFailure::Unexpected(format!(
+            "the write was not acknowledged by a majority: {message}"
+        )));
     }
     let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
     let failed: Vec<_> = errors.iter().filter_map(Bson::as_document).map(failed).collect();
@@ -106,7 +108,7 @@ fn outcome(answer: &Document, count: usize) -> Result<Outcome, Failure> {
 }
 
 /// The next statements, until they fill a command.
-fn next_command(statements: &mut impl Iterator<Item = Document>) -> Result<Vec<Document>, Failure> {
+fn next_command(statements: &mut impl Iterator<Item = Document>) -> Result<Vec<Document>, ServerFailure> {
     let (mut command, mut bytes) = (Vec::new(), 0);
     while bytes < FULL
         && let Some(statement) = statements.next()

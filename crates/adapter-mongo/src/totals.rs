@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use crate::MongoStore;
 use crate::document::{self, object_id};
 use crate::indexes;
-use crate::server::{DEADLINE, Failure, Find};
+use crate::server::{DEADLINE, Find, ServerFailure};
 
 /// Up to so many users are counted anew every time.
 const COUNTED_ANEW: u64 = 10_000;
@@ -191,11 +191,11 @@ impl Totals {
         by: i64,
         write: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
         happened: impl Fn(&T) -> bool + Send + 'static,
-    ) -> impl Future<Output = Result<T, Failure>> + Send + 'static {
+    ) -> impl Future<Output = Result<T, ServerFailure>> + Send + 'static {
         let totals = Arc::clone(self);
         async move {
             let begun = totals.begin(user, by).await;
-            let answer = write.await.map_err(Failure::from);
+            let answer = write.await.map_err(ServerFailure::from);
             begun.ended(match &answer {
                 Ok(answer) => Some(happened(answer)),
                 Err(failure) if failure.is_duplicate_key() => Some(false),
@@ -336,7 +336,7 @@ async fn count(
 
 impl MongoStore {
     /// How many live users there are. Nobody who waits for another's count has an operation under way.
-    pub(crate) async fn live_total(&self) -> Result<u64, Failure> {
+    pub(crate) async fn live_total(&self) -> Result<u64, ServerFailure> {
         if let Some(total) = self.totals.kept() {
             return Ok(total);
         }
@@ -346,11 +346,11 @@ impl MongoStore {
                 return Ok(few);
             }
         }
-        timeout(DEADLINE, self.count_all()).await.unwrap_or(Err(Failure::TimedOut(DEADLINE)))
+        timeout(DEADLINE, self.count_all()).await.unwrap_or(Err(ServerFailure::TimedOut(DEADLINE)))
     }
 
     /// Counts all live users, or waits for who does.
-    async fn count_all(&self) -> Result<u64, Failure> {
+    async fn count_all(&self) -> Result<u64, ServerFailure> {
         let (totals, asked) = (&self.totals, Instant::now());
         let _alone = totals.count.lock().await;
         if let Some(total) = totals.kept().or_else(|| totals.counted_since(asked)) {
@@ -366,7 +366,7 @@ impl MongoStore {
     }
 
     /// Counts the next users. Returns the number of all once the last is counted.
-    async fn step(&self) -> Result<Option<u64>, Failure> {
+    async fn step(&self) -> Result<Option<u64>, ServerFailure> {
         let _no_write_begins = self.totals.steps.write().await;
         let (reached, left_out) = self.totals.begin_step();
         let rest = without(after(reached), &left_out);
@@ -394,7 +394,7 @@ impl MongoStore {
         filter: Document,
         index: &'static str,
         limit: u64,
-    ) -> Result<u64, Failure> {
+    ) -> Result<u64, ServerFailure> {
         let database = self.server.database.clone();
         self.server.run("count", async move { count(&database, filter, index, limit).await }).await
     }

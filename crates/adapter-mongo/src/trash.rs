@@ -14,10 +14,10 @@ use roster_domain::ports::{
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
 use tokio::time::{Instant, timeout};
 
-use crate::document::{self, object_id};
+use crate::accounts::ATTEMPTS;
+use crate::document::{self, image_before, object_id};
 use crate::list::List;
-use crate::server::{DEADLINE, Failure, Find, JOB_DEADLINE};
-use crate::users::{ATTEMPTS, image_before};
+use crate::server::{DEADLINE, Find, JOB_DEADLINE, ServerFailure, change};
 use crate::{MongoStore, indexes};
 
 /// How many users of a batch are put into the trash or purged at the same time.
@@ -61,7 +61,7 @@ impl Trash for MongoStore {
                 Some(_) => {}
             }
         }
-        Err(Failure::Unexpected("a user was deleted and restored in turns".to_owned()).into())
+        Err(ServerFailure::Unexpected("a user was deleted and restored in turns".to_owned()).into())
     }
 
     async fn put_many(
@@ -185,11 +185,11 @@ impl Batch {
         if self.since.elapsed() < LAST_BEGIN {
             return Ok(());
         }
-        Err(self.interrupted(Vec::new(), Failure::TimedOut(LAST_BEGIN)))
+        Err(self.interrupted(Vec::new(), ServerFailure::TimedOut(LAST_BEGIN)))
     }
 
     /// Takes what became of some: those that were changed are done.
-    fn take(&mut self, outcomes: Vec<(UserId, Result<bool, Failure>)>) -> Result<(), Interrupted> {
+    fn take(&mut self, outcomes: Vec<(UserId, Result<bool, ServerFailure>)>) -> Result<(), Interrupted> {
         let (mut in_doubt, mut failed) = (Vec::new(), None);
         for (user, outcome) in outcomes {
             match outcome {
@@ -204,7 +204,7 @@ impl Batch {
         failed.map_or(Ok(()), |failure| Err(self.interrupted(in_doubt, failure)))
     }
 
-    fn interrupted(&mut self, in_doubt: Vec<UserId>, failure: Failure) -> Interrupted {
+    fn interrupted(&mut self, in_doubt: Vec<UserId>, failure: ServerFailure) -> Interrupted {
         Interrupted { done: std::mem::take(&mut self.done), in_doubt, unavailable: failure.into() }
     }
 }
@@ -216,7 +216,7 @@ impl MongoStore {
         cutoff: Timestamp,
         now: Timestamp,
         index: Option<&'static str>,
-    ) -> Result<Expired, Failure> {
+    ) -> Result<Expired, ServerFailure> {
         let until = "$roster.trash.spared_until";
         let is_spared = doc! { "$gt": [until, document::date(now)] };
         let counted = [
@@ -247,6 +247,21 @@ impl MongoStore {
         })
     }
 
+    /// Changes a document as [`Server::change`](crate::server::Server::change) does; where there was one to change, the
+    /// number of live users changes by `by`.
+    pub(crate) async fn change_counted(
+        &self,
+        user: UserId,
+        by: i64,
+        filter: Document,
+        update: impl Into<mongodb::options::UpdateModifications>,
+        projection: Document,
+    ) -> Result<Option<RawDocumentBuf>, ServerFailure> {
+        let (users, update) = (self.server.writes.users.clone(), update.into());
+        let write = async move { change(&users, filter, update, projection).await };
+        self.server.writes.run("update", self.totals.counting(user, by, write, Option::is_some)).await
+    }
+
     /// Puts a user into the trash; `false` where it is not live.
     async fn put_one(
         &self,
@@ -254,7 +269,7 @@ impl MongoStore {
         entry: TrashEntryId,
         reason: &Reason,
         change: &Change,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, ServerFailure> {
         let entry = TrashEntry {
             id: entry,
             user_id: user,
@@ -276,7 +291,12 @@ impl MongoStore {
 
     /// Purges a user that the filter finds: one write leaves a nameless tombstone with the images that are to be removed, and
     /// with nothing to remove the tombstone goes too.
-    async fn purge_one(&self, user: UserId, filter: Document, change: &Change) -> Result<bool, Failure> {
+    async fn purge_one(
+        &self,
+        user: UserId,
+        filter: Document,
+        change: &Change,
+    ) -> Result<bool, ServerFailure> {
         let removals = doc! { "$ifNull": ["$roster.removals", []] };
         let tombstone = doc! {
             "_id": "$_id",
@@ -295,7 +315,7 @@ impl MongoStore {
             return Ok(false);
         };
         let buried = timeout(DEADLINE, self.bury(&tombstone)).await;
-        if let Err(failure) = buried.unwrap_or(Err(Failure::TimedOut(DEADLINE))) {
+        if let Err(failure) = buried.unwrap_or(Err(ServerFailure::TimedOut(DEADLINE))) {
             tracing::warn!(
                 event = "tombstone left to the sweep",
                 %user,
@@ -308,7 +328,7 @@ impl MongoStore {
 
     /// Removes what else tells of a purged user, and last the tombstone itself, unless images are to be removed yet. The
     /// first admin's stays for good: it says that there has been one.
-    pub(crate) async fn bury(&self, tombstone: &mongodb::bson::RawDocument) -> Result<(), Failure> {
+    pub(crate) async fn bury(&self, tombstone: &mongodb::bson::RawDocument) -> Result<(), ServerFailure> {
         let Some(user) = document::user_id(tombstone) else { return Ok(()) };
         if document::text(tombstone, "role") == Some("admin") {
             self.mark_admin().await?;
@@ -320,7 +340,7 @@ impl MongoStore {
         self.delete_empty_tombstone(user).await
     }
 
-    async fn delete_empty_tombstone(&self, user: UserId) -> Result<(), Failure> {
+    async fn delete_empty_tombstone(&self, user: UserId) -> Result<(), ServerFailure> {
         let users = self.server.writes.users.clone();
         let empty = doc! {
             "_id": object_id(user),
@@ -347,7 +367,7 @@ impl MongoStore {
         }
     }
 
-    async fn delete_legacy_entry(&self, entry: ObjectId) -> Result<(), Failure> {
+    async fn delete_legacy_entry(&self, entry: ObjectId) -> Result<(), ServerFailure> {
         let trash = self.server.writes.database.collection::<Document>("trash");
         self.server
             .writes

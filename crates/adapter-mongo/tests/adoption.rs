@@ -6,10 +6,11 @@ mod support;
 use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
-use roster_adapter_mongo::{ConnectError, Found};
+use roster_adapter_mongo::ConnectError;
 use roster_domain::entities::TrashEntry;
 use roster_domain::ports::{
-    ARRIVAL_GRACE, AccountSource as _, Caller, Expired, OpenSession, Rehash, RestoreError, Trash, Users,
+    ARRIVAL_GRACE, AccountSource as _, Accounts, Caller, Expired, Occupancy, OpenSession, Rehash,
+    RestoreError, Sessions, Trash,
 };
 use roster_domain::values::{Email, Epoch, OriginalImage, Role, Timestamp, TrashEntryId, UserId, Username};
 use roster_domain_testkit::fixtures::{START, at, change, change_at, hash, open_session, reason};
@@ -75,7 +76,7 @@ async fn a_hash_of_the_original_is_replaced_at_a_log_in() {
     for (number, email) in [(1, "ann@example.com"), (2, "bob@example.com")] {
         let rehash = Some(Rehash { old: hash(HASH), new: hash("new") });
         let open = OpenSession { rehash, ..open_session(user_id(id(number)), at(1)) };
-        assert!(store.open_session(&open, &change()).await.unwrap());
+        assert!(store.open(&open, &change()).await.unwrap());
         let email = Email::from_store(email.to_owned());
         assert_eq!(store.credentials(&email).await.unwrap().unwrap().password_hash, hash("new"));
     }
@@ -112,7 +113,7 @@ async fn an_entry_of_the_originals_trash_is_listed_restored_and_purged() {
     let restored = store.restore(user_id(id(1)), &change()).await.unwrap();
     assert_eq!(restored.username.as_str(), "ann");
     // What was signed before the deletion stays dead.
-    let epoch = store.session(user_id(id(1)), None).await.unwrap().unwrap().epoch;
+    let epoch = store.state(user_id(id(1)), None).await.unwrap().unwrap().epoch;
     assert!(epoch > Epoch::FIRST);
     store.purge(user_id(id(2)), &change()).await.unwrap();
     assert!(matches!(store.restore(user_id(id(2)), &change()).await, Err(RestoreError::NotFound)));
@@ -141,7 +142,7 @@ async fn raw_refresh_tokens_are_not_kept() {
     let store = database.connect().await;
     assert_eq!(count(&database, "refresh_tokens", doc! {}).await, 0);
     // What a token without session and epoch is checked against.
-    let state = store.session(user_id(id(1)), None).await.unwrap().unwrap();
+    let state = store.state(user_id(id(1)), None).await.unwrap().unwrap();
     assert_eq!(state.epoch, Epoch::FIRST);
 }
 
@@ -182,12 +183,12 @@ async fn users_that_share_a_name_stop_the_start_with_their_ids_and_nothing_is_ch
 #[tokio::test]
 async fn an_examination_tells_who_is_to_be_taken_over_and_takes_over_nobody() {
     let database = Database::fresh().await;
-    assert_eq!(database.examine().await.unwrap(), Found::Nobody);
+    assert_eq!(database.examine().await.unwrap(), Occupancy::Nobody);
     assert_eq!(database.raw().await.list_collection_names().await.unwrap(), [""; 0]);
     let users = database.collection("users").await;
     users.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
     let before = users_of(&database).await;
-    assert_eq!(database.examine().await.unwrap(), Found::Unadopted);
+    assert_eq!(database.examine().await.unwrap(), Occupancy::Unadopted);
     assert_eq!(users_of(&database).await, before);
     assert_eq!(users.list_index_names().await.unwrap(), ["_id_"]);
 
@@ -198,7 +199,7 @@ async fn an_examination_tells_who_is_to_be_taken_over_and_takes_over_nobody() {
     assert_eq!(conflicts.emails, [[id(1).to_hex(), id(2).to_hex()]]);
     users.delete_one(doc! { "_id": id(2) }).await.unwrap();
     database.connect().await;
-    assert_eq!(database.examine().await.unwrap(), Found::Users);
+    assert_eq!(database.examine().await.unwrap(), Occupancy::Users);
 }
 
 #[tokio::test]

@@ -15,8 +15,7 @@ use roster_test_mongo::{Topology, asked_topology};
 async fn fresh(topology: Topology) -> (Stores, support::Database) {
     let database = support::Database::fresh_on(topology).await;
     let store = Arc::new(database.connect().await);
-    let stores =
-        Stores { users: store.clone(), trash: store.clone(), removals: store.clone(), archive: store };
+    let stores = Stores::of(&store);
     (stores, database)
 }
 

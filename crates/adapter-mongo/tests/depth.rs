@@ -5,7 +5,7 @@ mod support;
 
 use roster_adapter_mongo::MongoStore;
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, Trash, UserQuery, Users};
+use roster_domain::ports::{AccountArchive, Directory, Trash, UserQuery};
 use roster_domain::values::UserId;
 use roster_domain_testkit::fixtures::{START, account, at, change_by, page, search_term, trashed};
 
@@ -16,7 +16,7 @@ const PER_PAGE: u64 = 10;
 
 async fn ids(store: &MongoStore, search: Option<&str>, number: u64) -> (u64, Vec<UserId>) {
     let query = UserQuery { search: search.map(search_term), page: page(number, PER_PAGE) };
-    let page = Users::list(store, &query).await.expect("users are listed");
+    let page = Directory::list(store, &query).await.expect("users are listed");
     (page.total, page.items.iter().map(|user| user.id).collect())
 }
 

@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::{ConnectError, MongoStore};
 use roster_domain::entities::Account;
 use roster_domain::ports::{
-    AccountArchive as _, CreateError, ImageRemovals as _, Trash as _, TrashError, Users as _,
+    AccountArchive as _, Accounts as _, CreateError, ProfileImages as _, Store as _, Trash as _, TrashError,
 };
 use roster_domain_testkit::contract::Stores;
 use roster_domain_testkit::fixtures::{START, at, change, image_of, new_user, trashed};
@@ -28,7 +28,7 @@ async fn kept(version: &str) -> (Database, Expected) {
 
 fn stores(store: MongoStore) -> Stores {
     let store = Arc::new(store);
-    Stores { users: store.clone(), trash: store.clone(), removals: store.clone(), archive: store }
+    Stores::of(&store)
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_newer_roster_that_comes_while_this_one_runs_is_told_and_left_in_peace
         .unwrap();
     let before = database.content().await;
     // Whoever notices first, and from then on every write.
-    for noticed in [store.sweep().await, store.upkeep(None).await, store.probe().await] {
+    for noticed in [store.sweep().await, store.sweep_in_turn(None).await, store.probe().await] {
         let error = noticed.unwrap_err().source.to_string();
         assert_eq!(error, "a newer Roster has brought the database to format 77: stop this one");
     }

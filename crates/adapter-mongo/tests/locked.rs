@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use roster_adapter_mongo::MongoStore;
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, Caller, Trash, UserQuery, Users};
+use roster_domain::ports::{AccountArchive, Accounts, Caller, Directory, Trash, UserQuery};
 use roster_domain_testkit::fixtures::{
     START, account, at, change, change_by, edit_username, new_user, page, search_term, trashed,
 };
@@ -29,7 +29,7 @@ const SOON: Duration = Duration::from_secs(4);
 
 async fn total(store: &MongoStore, search: Option<&str>) -> u64 {
     let query = UserQuery { search: search.map(search_term), page: page(1, 10) };
-    let list = timeout(SOON, Users::list(store, &query)).await.expect("a list waits for no write");
+    let list = timeout(SOON, Directory::list(store, &query)).await.expect("a list waits for no write");
     list.expect("users are listed").total
 }
 

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use roster_adapter_mongo::MongoStore;
-use roster_domain::ports::{CreateError, Users};
+use roster_domain::ports::{Accounts, CreateError, Sessions};
 use roster_domain::values::Email;
 use roster_domain_testkit::fixtures::{change, new_user};
 use roster_test_mongo::proxy::{Mode, Proxy};

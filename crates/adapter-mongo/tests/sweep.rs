@@ -9,7 +9,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, IndexModel};
 use roster_adapter_mongo::MongoStore;
-use roster_domain::ports::{Caller, Trash, Users};
+use roster_domain::ports::{Accounts, Caller, Sessions, Trash};
 use roster_domain::values::{Email, Epoch};
 use roster_domain_testkit::fixtures::{START, at, change, change_by, trashed};
 use tokio::time::timeout;
@@ -54,7 +54,7 @@ async fn what_others_write_beside_roster_is_found_by_the_sweep() {
     users.update_one(doc! { "_id": id(2) }, doc! { "$set": { "is_deleted": false } }).await.unwrap();
     sweep(&store).await;
     assert_eq!(trash(&store).await.total, 0);
-    assert!(store.session(user_id(id(2)), None).await.unwrap().unwrap().epoch > Epoch::FIRST);
+    assert!(store.state(user_id(id(2)), None).await.unwrap().unwrap().epoch > Epoch::FIRST);
     // A second look changes nothing.
     let before = users_of(&database).await;
     sweep(&store).await;

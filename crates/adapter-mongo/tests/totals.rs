@@ -5,7 +5,7 @@ mod support;
 
 use roster_adapter_mongo::MongoStore;
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, Trash, UserQuery, Users};
+use roster_domain::ports::{AccountArchive, Accounts, Directory, Trash, UserQuery};
 use roster_domain_testkit::fixtures::{START, account, at, change, change_by, new_user, page, trashed};
 use tokio::task::JoinSet;
 
@@ -14,7 +14,7 @@ const USERS: u64 = 21_000;
 
 async fn total(store: &MongoStore) -> u64 {
     let query = UserQuery { search: None, page: page(1, 1) };
-    Users::list(store, &query).await.expect("users are listed").total
+    Directory::list(store, &query).await.expect("users are listed").total
 }
 
 async fn filled(database: &support::Database) -> Vec<Account> {

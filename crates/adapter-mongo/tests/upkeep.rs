@@ -53,7 +53,7 @@ impl World {
         let meta = self.database.collection::<Document>("roster_meta");
         let lapsed = doc! { "$set": { "until": DateTime::from_millis(0) } };
         meta.update_one(doc! { "_id": "sweep" }, lapsed).await.expect("the database answers");
-        self.store.upkeep(compare_every).await.expect("an upkeep");
+        self.store.sweep_in_turn(compare_every).await.expect("an upkeep");
     }
 
     /// How many keys and documents the server has read for anybody.

@@ -11,7 +11,7 @@ pub(crate) const STORE: &str = "image store";
 
 /// What went wrong, in words for the log.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum S3Fault {
     /// S3 answered, and said no.
     #[error("{doing} was answered with {status} {code}: {message}")]
     Refused { doing: &'static str, status: u16, code: String, message: String },
@@ -28,7 +28,7 @@ pub(crate) enum Fault {
     TooShort { missing: u64 },
 }
 
-impl Fault {
+impl S3Fault {
     pub(crate) fn of_sdk<E>(doing: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -58,5 +58,5 @@ impl Fault {
 struct InStore {
     store: StoreName,
     #[source]
-    fault: Fault,
+    fault: S3Fault,
 }

@@ -28,7 +28,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 pub use crate::connection::{Connection, Credentials};
-use crate::fault::{Fault, STORE};
+use crate::fault::{S3Fault, STORE};
 
 /// How much of an image is held in memory.
 const CHUNK: usize = 64 * 1024;
@@ -59,7 +59,7 @@ impl S3Images {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             public_url: public_url.to_owned(),
-            calls: StoreCalls::of(STORE, name.as_str()),
+            calls: StoreCalls::of(STORE, name.clone()),
             name,
         }
     }
@@ -76,9 +76,9 @@ impl S3Images {
         self.call("probe", Access::Read, Box::pin(self.look())).await
     }
 
-    async fn look(&self) -> Result<(), Fault> {
+    async fn look(&self) -> Result<(), S3Fault> {
         let key = ImageKey::new(UserId::from_bytes([0; 12]), [0; 16], ImageFormat::Jpeg);
-        self.get(self.object(&key)).await?.map_or(Ok(()), |_| Err(Fault::NotS3))
+        self.get(self.object(&key)).await?.map_or(Ok(()), |_| Err(S3Fault::NotS3))
     }
 
     /// Tries in full, by one more request than [`probe`](Self::probe), whether the bucket is there: some services answer for
@@ -93,7 +93,7 @@ impl S3Images {
             Err(error) if error.raw_response().is_some_and(|answer| is_refusal(answer.status().as_u16())) => {
                 Ok(())
             }
-            Err(error) => Err(self.unavailable(Fault::of_sdk("listing", error))),
+            Err(error) => Err(self.unavailable(S3Fault::of_sdk("listing", error))),
         }
     }
 
@@ -107,7 +107,7 @@ impl S3Images {
         &self,
         operation: &'static str,
         access: Access,
-        answer: impl Future<Output = Result<T, Fault>>,
+        answer: impl Future<Output = Result<T, S3Fault>>,
     ) -> Result<T, Unavailable> {
         tell(&self.calls, operation, access, answer).await.map_err(|fault| self.unavailable(fault))
     }
@@ -127,16 +127,16 @@ impl S3Images {
         }))
     }
 
-    async fn get(&self, object: String) -> Result<Option<GetObjectOutput>, Fault> {
+    async fn get(&self, object: String) -> Result<Option<GetObjectOutput>, S3Fault> {
         let request = self.client.get_object().bucket(&self.bucket).key(object);
         match request.send().await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
-            Err(error) => Err(Fault::of_sdk("reading", error)),
+            Err(error) => Err(S3Fault::of_sdk("reading", error)),
         }
     }
 
-    fn unavailable(&self, fault: Fault) -> Unavailable {
+    fn unavailable(&self, fault: S3Fault) -> Unavailable {
         fault.in_store(&self.name)
     }
 }
@@ -158,7 +158,7 @@ impl ImageStore for S3Images {
             .body(ByteStream::new(spool_body::retryable(image)))
             .customize()
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts));
-        let answer = async { request.send().await.map_err(|error| Fault::of_sdk("storing", error)) };
+        let answer = async { request.send().await.map_err(|error| S3Fault::of_sdk("storing", error)) };
         self.call("put", Access::Write, answer).await.map(drop)
     }
 
@@ -187,7 +187,7 @@ impl ImageStore for S3Images {
                 Ok(_) => Ok(()),
                 // S3 itself says nothing of it, but some that speak like it do.
                 Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
-                Err(error) => Err(Fault::of_sdk("removing", error)),
+                Err(error) => Err(S3Fault::of_sdk("removing", error)),
             }
         };
         // Where nothing more can be stored it works.
@@ -200,8 +200,8 @@ async fn tell<T>(
     calls: &StoreCalls,
     operation: &'static str,
     access: Access,
-    answer: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
+    answer: impl Future<Output = Result<T, S3Fault>>,
+) -> Result<T, S3Fault> {
     let call = calls.begin(operation, access);
     let answer = answer.await;
     call.end(match &answer {
@@ -252,9 +252,9 @@ fn chunks(
             async move {
                 while arrived.is_empty() {
                     let next = async {
-                        let next = waits.wait(body.try_next()).await.map_err(|_| Fault::Stalled)?;
-                        match (next.map_err(Fault::Cut)?, missing) {
-                            (None, Some(missing @ 1..)) => Err(Fault::TooShort { missing }),
+                        let next = waits.wait(body.try_next()).await.map_err(|_| S3Fault::Stalled)?;
+                        match (next.map_err(S3Fault::Cut)?, missing) {
+                            (None, Some(missing @ 1..)) => Err(S3Fault::TooShort { missing }),
                             (next, _) => Ok(next),
                         }
                     };

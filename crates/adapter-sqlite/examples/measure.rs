@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use roster_adapter_sqlite::SqliteStore;
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, Caller, UserQuery, Users};
+use roster_domain::ports::{AccountArchive, Accounts, Caller, Directory, UserQuery};
 use roster_domain::values::{Timestamp, UserId};
 use roster_domain_testkit::fixtures::{account, change, email, hash, new_user, page, search_term};
 use tokio::task::JoinSet;

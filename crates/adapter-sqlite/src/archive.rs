@@ -4,10 +4,10 @@ use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ImageRef, ProfileImage, SessionId, Timestamp, TokenFingerprint, UserId};
 use rusqlite::{Connection, Row, params};
 
-use crate::fault::Failure;
+use crate::accounts::name_clash;
+use crate::fault::WriteError;
 use crate::rows::{self, USER_COLUMNS, all, execute, first, saturate, user};
-use crate::users::taken_name;
-use crate::{SqliteStore, hash_cost, rank, removals, trash};
+use crate::{SqliteStore, hash_cost, profile_images, rank, trash};
 
 pub(crate) const ACCOUNTS: &str = "SELECT
          users.id, email, username, role, created_at, updated_at, updated_by, image_store, image_key,
@@ -105,7 +105,7 @@ fn free_names(connection: &Connection, account: &Account) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write(connection: &Connection, account: &Account, now: Timestamp) -> Result<(), Failure<ImportError>> {
+fn write(connection: &Connection, account: &Account, now: Timestamp) -> Result<(), WriteError<ImportError>> {
     let id = account.user.id;
     let replaced =
         first(connection, "SELECT rank FROM users WHERE id = ?1", [id.as_bytes()], |row| row.get(0))?;
@@ -118,8 +118,8 @@ fn write(connection: &Connection, account: &Account, now: Timestamp) -> Result<(
     };
     if let Err(error) = write_user(connection, rank, account) {
         let (email, username) = (&account.user.email, &account.user.username);
-        taken_name(connection, id, Some(email), Some(username), error)?;
-        return Err(Failure::Refused(ImportError::NameTaken { user: id }));
+        name_clash(connection, id, Some(email), Some(username), error)?;
+        return Err(WriteError::Refused(ImportError::NameTaken { user: id }));
     }
     for (ordinal, session) in (1_u32..).zip(newest(&account.sessions)) {
         execute(
@@ -155,7 +155,7 @@ fn forget_ties(connection: &Connection, account: &Account) -> rusqlite::Result<(
         Some(before)
             if account.user.profile_image.as_ref().and_then(ProfileImage::stored) != Some(&before) =>
         {
-            removals::leave(connection, id, &before, Timestamp::from_millis(0), None)
+            profile_images::leave(connection, id, &before, Timestamp::from_millis(0), None)
         }
         _ => Ok(()),
     }

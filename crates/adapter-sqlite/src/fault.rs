@@ -8,7 +8,7 @@ pub(crate) const STORE: &str = "SQLite";
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum SqliteFault {
     #[error("too many writes wait")]
     QueueFull,
     #[error("it waited too long for its turn")]
@@ -31,26 +31,26 @@ pub(crate) enum Fault {
     Sqlite(#[source] Arc<rusqlite::Error>),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for SqliteFault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(Arc::new(error))
     }
 }
 
-impl From<Fault> for Unavailable {
-    fn from(fault: Fault) -> Self {
+impl From<SqliteFault> for Unavailable {
+    fn from(fault: SqliteFault) -> Self {
         Self::new(STORE, fault)
     }
 }
 
 /// What ends a write: the domain's refusal, or a failure of the database.
 #[derive(Debug)]
-pub(crate) enum Failure<E> {
+pub(crate) enum WriteError<E> {
     Refused(E),
     Failed(rusqlite::Error),
 }
 
-impl<E> From<rusqlite::Error> for Failure<E> {
+impl<E> From<rusqlite::Error> for WriteError<E> {
     fn from(error: rusqlite::Error) -> Self {
         Self::Failed(error)
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fault::Fault;
+use crate::fault::SqliteFault;
 
 /// Where the database's files were when it was opened. `SQLite` goes on with files that were deleted or replaced under it, and
 /// what it then acknowledged would be gone with them.
@@ -29,16 +29,16 @@ impl Home {
     }
 
     /// # Errors
-    /// [`Fault::Moved`] as long as another file, or none, lies where one of them was; [`Fault::Unseen`] where nobody can tell.
-    pub(crate) fn check(&self) -> Result<(), Fault> {
+    /// [`SqliteFault::Moved`] as long as another file, or none, lies where one of them was; [`SqliteFault::Unseen`] where nobody can tell.
+    pub(crate) fn check(&self) -> Result<(), SqliteFault> {
         for (path, known) in &self.files {
             let file = path.clone();
             match identity(path) {
                 Ok(found) if found == *known => {}
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Fault::Unseen { file, source: Arc::new(error) });
+                    return Err(SqliteFault::Unseen { file, source: Arc::new(error) });
                 }
-                Ok(_) | Err(_) => return Err(Fault::Moved { file }),
+                Ok(_) | Err(_) => return Err(SqliteFault::Moved { file }),
             }
         }
         Ok(())
@@ -100,9 +100,9 @@ mod tests {
         let home = Home::of(&file).unwrap();
         home.check().unwrap();
         std::fs::rename(&data, folder.path().join("elsewhere")).unwrap();
-        assert!(matches!(home.check(), Err(Fault::Moved { .. })));
+        assert!(matches!(home.check(), Err(SqliteFault::Moved { .. })));
         // In the way of the path, as a folder would be that may not be entered (which does not keep root out).
         std::fs::write(&data, "").unwrap();
-        assert!(matches!(home.check(), Err(Fault::Unseen { .. })));
+        assert!(matches!(home.check(), Err(SqliteFault::Unseen { .. })));
     }
 }

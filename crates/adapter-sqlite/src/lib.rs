@@ -1,19 +1,25 @@
-//! Users, trash and sessions in an embedded SQLite database: the ports [`Users`], [`Trash`], [`ImageRemovals`] and
-//! [`AccountArchive`] in one file on disk, with nothing to install.
+//! Users, trash and sessions in an embedded SQLite database: the ports [`Accounts`], [`Directory`], [`Sessions`],
+//! [`ProfileImages`], [`Trash`] and [`AccountArchive`] in one file on disk, with nothing to install.
 //!
 //! - `writer`: one thread with one connection does all writing, many changes to a commit.
 //! - `readers`: point look-ups run where they are asked for, pages and searches on threads of their own.
-//! - `users`, `trash`, `removals`, `archive`: one port each, and `source`: a file that is only read. `rank` keeps the rows in the order of their ids.
+//! - `accounts`, `directory`, `sessions`, `profile_images`, `trash`, `archive`: one port each, and `source`: a file that is only
+//!   read. `rank` keeps the rows in the order of their ids.
 //!
 //! `docs/adr/0002-sqlite.md` says why, and what it was measured to cost.
 //!
-//! [`Users`]: roster_domain::ports::Users
+//! [`Accounts`]: roster_domain::ports::Accounts
+//! [`Directory`]: roster_domain::ports::Directory
+//! [`Sessions`]: roster_domain::ports::Sessions
+//! [`ProfileImages`]: roster_domain::ports::ProfileImages
 //! [`Trash`]: roster_domain::ports::Trash
-//! [`ImageRemovals`]: roster_domain::ports::ImageRemovals
 //! [`AccountArchive`]: roster_domain::ports::AccountArchive
 
+mod accounts;
 mod archive;
 mod clock;
+mod database;
+mod directory;
 mod expired;
 mod fault;
 mod hash_cost;
@@ -21,28 +27,28 @@ mod home;
 mod list;
 mod migrate;
 mod open;
+mod profile_images;
 mod rank;
 mod readers;
-mod removals;
 mod rows;
+mod sessions;
 mod source;
 mod trash;
-mod users;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use database::SqliteDatabase;
 pub use migrate::Conflicts;
 pub use open::OpenError;
 pub use source::SqliteSource;
 
-use fault::{Failure, Fault};
+use fault::{SqliteFault, WriteError};
 use home::Home;
 use readers::Readers;
-use roster_domain::ports::{Access, CallOutcome, Expired, StoreCalls, StoreObserver, Unavailable};
-use roster_domain::values::Timestamp;
+use roster_domain::ports::{Access, CallOutcome, StoreCalls, StoreObserver, Unavailable};
 use rusqlite::Connection;
 use writer::Writer;
 
@@ -73,22 +79,13 @@ impl SqliteStore {
         let readers = Arc::new(Readers::new(path, open::reader, DEADLINE).map_err(unseen)?);
         readers.open_for_look_ups().map_err(|cause| open::sqlite_error(path, cause))?;
         let writer = Writer::start(connection, home, WRITE_QUEUE, DEADLINE).map_err(OpenError::Thread)?;
-        Ok(Self { readers, writer, calls: StoreCalls::of(fault::STORE, fault::STORE) })
+        Ok(Self { readers, writer, calls: StoreCalls::of_the_one(fault::STORE) })
     }
 
     /// The same, whose calls are told to that observer from now on, or to nobody.
     #[must_use]
     pub fn observed_by(self, observer: Option<Arc<dyn StoreObserver>>) -> Self {
         Self { calls: self.calls.told_to(observer), ..self }
-    }
-
-    /// Tries whether the file is where it was and can be read, and whether this program may write to it: none may that is older
-    /// than the file. It waits for the disk on a thread of its own, and writes nothing.
-    pub async fn probe(&self) -> Result<(), Unavailable> {
-        let call = self.calls.begin("probe", Access::Read);
-        let answer = self.readers.probe().await;
-        call.end(read(&answer));
-        Ok(answer?)
     }
 
     /// [`Readers::look_up`], and tells of it.
@@ -120,7 +117,7 @@ impl SqliteStore {
     where
         T: Send + 'static,
         E: From<Unavailable> + Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, WriteError<E>> + Send + 'static,
     {
         let call = self.calls.begin(operation, Access::Write);
         let answer = self.writer.send(work).await;
@@ -136,21 +133,10 @@ impl SqliteStore {
     pub fn examine(path: &Path) -> Result<bool, OpenError> {
         open::examine(path)
     }
-
-    /// Counts in a database that is there and could be opened, as [`Trash::expired`](roster_domain::ports::Trash::expired)
-    /// does, and leaves it as it is.
-    pub fn expired_in(path: &Path, cutoff: Timestamp, now: Timestamp) -> Result<Expired, OpenError> {
-        open::expired(path, cutoff, now)
-    }
-
-    /// Those files of a database that is there which others than their owner may read or change.
-    pub fn exposed(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-        home::exposed(path)
-    }
 }
 
 /// How a call that reads has ended.
-fn read<T>(answer: &Result<T, Fault>) -> CallOutcome<'_> {
+fn read<T>(answer: &Result<T, SqliteFault>) -> CallOutcome<'_> {
     match answer {
         Ok(_) => CallOutcome::Done(Access::Read),
         Err(fault) => CallOutcome::Failed(fault),

@@ -1,7 +1,7 @@
 mod error;
 mod keys;
 
-use crate::fault::Fault;
+use crate::fault::SqliteFault;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::error::Conflicts;
@@ -73,8 +73,8 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Whether this program may write to a file of that version, which none may that is older.
-pub(crate) fn heed(version: i64) -> Result<(), Fault> {
-    if version > i64::from(newest()) { Err(Fault::Newer { found: version }) } else { Ok(()) }
+pub(crate) fn heed(version: i64) -> Result<(), SqliteFault> {
+    if version > i64::from(newest()) { Err(SqliteFault::Newer { found: version }) } else { Ok(()) }
 }
 
 /// Brings the schema to the newest version, each step in a transaction of its own.

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use crate::clock::now;
-use crate::fault::Fault;
+use crate::fault::SqliteFault;
 use crate::home::Home;
 use crate::migrate;
 
@@ -102,7 +102,7 @@ impl Readers {
     pub(crate) fn look_up<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, SqliteFault> {
         self.on_connection(&self.for_look_ups, |connection| read(connection))
     }
 
@@ -110,7 +110,7 @@ impl Readers {
     pub(crate) async fn page<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, SqliteFault> {
         let end = now() + self.deadline;
         let this = Arc::clone(self);
         self.on_thread(&self.pages, move || {
@@ -127,7 +127,7 @@ impl Readers {
     }
 
     /// Tries whether the file is where it was and can be read, and is of no newer program, on a thread for that.
-    pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Fault> {
+    pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), SqliteFault> {
         let this = Arc::clone(self);
         self.on_thread(&self.probes, move || {
             this.home.check()?;
@@ -144,10 +144,10 @@ impl Readers {
     async fn on_thread<T: Send + 'static>(
         &self,
         threads: &Arc<Semaphore>,
-        read: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
+        read: impl FnOnce() -> Result<T, SqliteFault> + Send + 'static,
+    ) -> Result<T, SqliteFault> {
         let reading = async {
-            let permit = Arc::clone(threads).acquire_owned().await.map_err(|_| Fault::Closing)?;
+            let permit = Arc::clone(threads).acquire_owned().await.map_err(|_| SqliteFault::Closing)?;
             let reading = tokio::task::spawn_blocking(move || {
                 // Held by the thread, not by who waits for it: a disk that hangs holds up so many threads and no more.
                 let _permit = permit;
@@ -155,11 +155,11 @@ impl Readers {
             });
             match reading.await {
                 Ok(answer) => answer,
-                Err(_) => Err(Fault::Panicked),
+                Err(_) => Err(SqliteFault::Panicked),
             }
         };
         let answer = tokio::time::timeout(self.deadline + GRACE, reading).await;
-        answer.unwrap_or(Err(Fault::TimedOut))
+        answer.unwrap_or(Err(SqliteFault::TimedOut))
     }
 
     /// A connection that failed is not used again; opening another is cheap.
@@ -167,7 +167,7 @@ impl Readers {
         &self,
         idle: &Idle,
         read: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, SqliteFault> {
         let mut connection = if let Some(connection) = idle.take() {
             connection
         } else {

@@ -11,13 +11,13 @@ use roster_domain::ports::{AccountSource, Expired, PendingRemoval, Unavailable};
 use roster_domain::values::{Timestamp, UserId};
 use rusqlite::Connection;
 
-use crate::fault::Fault;
+use crate::accounts::had_admin;
+use crate::fault::SqliteFault;
 use crate::home::log_of;
 use crate::migrate::{check, newest};
 use crate::open::{self, OpenError, migrate_error, sqlite_error};
 use crate::readers::Readers;
 use crate::rows::{self, all, saturate};
-use crate::users::had_admin;
 use crate::{DEADLINE, archive, expired};
 
 const COUNT: &str = "SELECT live + trashed FROM summary";
@@ -56,11 +56,11 @@ impl Found {
         Ok([device, number, length, found.mtime(), found.mtime_nsec()])
     }
 
-    fn check(&self) -> Result<(), Fault> {
-        let unseen = |source| Fault::Unseen { file: self.file.clone(), source: Arc::new(source) };
+    fn check(&self) -> Result<(), SqliteFault> {
+        let unseen = |source| SqliteFault::Unseen { file: self.file.clone(), source: Arc::new(source) };
         let is_opened = log_of(&self.file).try_exists().map_err(unseen)?;
         if is_opened || Self::state(&self.file).map_err(unseen)? != self.state {
-            return Err(Fault::Changed { file: self.file.clone() });
+            return Err(SqliteFault::Changed { file: self.file.clone() });
         }
         Ok(())
     }

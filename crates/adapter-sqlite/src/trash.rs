@@ -6,11 +6,11 @@ use roster_domain::ports::{
 use roster_domain::values::{PageRequest, Reason, Timestamp, TrashEntryId, UserId};
 use rusqlite::{Connection, Row};
 
-use crate::fault::Failure;
+use crate::accounts::live_user;
+use crate::fault::WriteError;
 use crate::list::List;
 use crate::rows::{self, all, execute, exists, first, saturate};
-use crate::users::live_user;
-use crate::{SqliteStore, expired, removals};
+use crate::{SqliteStore, expired, profile_images};
 
 /// Oldest deletion first. The order is that of an index of ids alone, so reasons are read for one page only.
 pub(crate) const ENTRIES: List = List {
@@ -40,9 +40,9 @@ impl Trash for SqliteStore {
             if put_there(connection, user, entry.entry, &entry.reason, &change)? {
                 Ok(())
             } else if is_known(connection, user)? {
-                Err(Failure::Refused(TrashError::AlreadyThere))
+                Err(WriteError::Refused(TrashError::AlreadyThere))
             } else {
-                Err(Failure::Refused(TrashError::NotFound))
+                Err(WriteError::Refused(TrashError::NotFound))
             }
         })
         .await
@@ -78,8 +78,8 @@ impl Trash for SqliteStore {
             let taken = execute(connection, "DELETE FROM trash WHERE user_id = ?1", [user.as_bytes()])?;
             match live_user(connection, user)? {
                 Some(user) if taken > 0 => Ok(user),
-                Some(_) => Err(Failure::Refused(RestoreError::NotInTrash)),
-                None => Err(Failure::Refused(RestoreError::NotFound)),
+                Some(_) => Err(WriteError::Refused(RestoreError::NotInTrash)),
+                None => Err(WriteError::Refused(RestoreError::NotFound)),
             }
         })
         .await
@@ -91,7 +91,7 @@ impl Trash for SqliteStore {
             if remove(connection, user, &change)? {
                 Ok(())
             } else {
-                Err(Failure::Refused(PurgeError::NotInTrash))
+                Err(WriteError::Refused(PurgeError::NotInTrash))
             }
         })
         .await
@@ -221,7 +221,7 @@ fn remove(connection: &Connection, user: UserId, change: &Change) -> rusqlite::R
         |row| rows::image(row, 0),
     )?;
     if let Some(image) = image {
-        removals::leave(connection, user, &image, change.at, Some(change.request.id))?;
+        profile_images::leave(connection, user, &image, change.at, Some(change.request.id))?;
     }
     let removed = execute(connection, "DELETE FROM users WHERE id = ?1 AND trashed = 1", [user.as_bytes()])?;
     Ok(removed > 0)

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::clock::now;
-use crate::fault::{Failure, Fault};
+use crate::fault::{SqliteFault, WriteError};
 use crate::home::Home;
 use crate::migrate;
 
@@ -45,24 +45,24 @@ impl Writer {
 
     /// Runs `work` on the writer's thread, as one change: what it refuses or fails at has changed nothing. The answer
     /// comes when the change is durable.
-    pub(crate) async fn send<T, E, W>(&self, work: W) -> Result<Result<Done<T>, E>, Fault>
+    pub(crate) async fn send<T, E, W>(&self, work: W) -> Result<Result<Done<T>, E>, SqliteFault>
     where
         T: Send + 'static,
         E: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, WriteError<E>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let begin_by = now() + self.deadline;
         let task = Box::new(Task { begin_by, work: Some(work), outcome: None, answer });
-        let queue = self.queue.as_ref().ok_or(Fault::Closing)?;
+        let queue = self.queue.as_ref().ok_or(SqliteFault::Closing)?;
         queue.try_send(task).map_err(|refused| match refused {
-            TrySendError::Full(_) => Fault::QueueFull,
-            TrySendError::Disconnected(_) => Fault::Closing,
+            TrySendError::Full(_) => SqliteFault::QueueFull,
+            TrySendError::Disconnected(_) => SqliteFault::Closing,
         })?;
         match tokio::time::timeout(self.deadline + GRACE, answered).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Fault::Closing),
-            Err(_) => Err(Fault::TimedOut),
+            Ok(Err(_)) => Err(SqliteFault::Closing),
+            Err(_) => Err(SqliteFault::TimedOut),
         }
     }
 }
@@ -91,51 +91,51 @@ trait Job: Send {
     /// Whether anybody still waits for it.
     fn is_wanted(&self) -> bool;
     /// Does it, within a savepoint that the caller keeps or rolls back.
-    fn run(&mut self, connection: &Connection) -> Verdict;
+    fn run(&mut self, connection: &Connection) -> RunOutcome;
     /// Tells the outcome of [`run`](Self::run), now that it is durable.
     fn answer(self: Box<Self>);
     /// Tells that it has not happened, or perhaps not.
-    fn fail(self: Box<Self>, fault: Fault);
+    fn fail(self: Box<Self>, fault: SqliteFault);
 }
 
-enum Verdict {
+enum RunOutcome {
     Done,
     Refused,
-    Failed(Fault),
+    Failed(SqliteFault),
 }
 
 struct Task<T, E, W> {
     begin_by: Instant,
     work: Option<W>,
     outcome: Option<Result<Done<T>, E>>,
-    answer: oneshot::Sender<Result<Result<Done<T>, E>, Fault>>,
+    answer: oneshot::Sender<Result<Result<Done<T>, E>, SqliteFault>>,
 }
 
 impl<T, E, W> Job for Task<T, E, W>
 where
     T: Send,
     E: Send,
-    W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send,
+    W: FnOnce(&Connection) -> Result<T, WriteError<E>> + Send,
 {
     fn is_wanted(&self) -> bool {
         !self.answer.is_closed() && now() < self.begin_by
     }
 
-    fn run(&mut self, connection: &Connection) -> Verdict {
-        let Some(work) = self.work.take() else { return Verdict::Failed(Fault::Closing) };
+    fn run(&mut self, connection: &Connection) -> RunOutcome {
+        let Some(work) = self.work.take() else { return RunOutcome::Failed(SqliteFault::Closing) };
         let before = connection.total_changes();
         // The savepoint is rolled back where it unwinds, so nobody sees what it left half done.
         match catch_unwind(AssertUnwindSafe(|| work(connection))) {
             Ok(Ok(value)) => {
                 let has_written = connection.total_changes() != before;
                 self.outcome = Some(Ok(Done { value, has_written }));
-                Verdict::Done
+                RunOutcome::Done
             }
-            Ok(Err(Failure::Refused(refusal))) => {
+            Ok(Err(WriteError::Refused(refusal))) => {
                 self.outcome = Some(Err(refusal));
-                Verdict::Refused
+                RunOutcome::Refused
             }
-            Ok(Err(Failure::Failed(error))) => Verdict::Failed(error.into()),
+            Ok(Err(WriteError::Failed(error))) => RunOutcome::Failed(error.into()),
             Err(panic) => {
                 let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -144,18 +144,18 @@ where
                     panic = message,
                     "a write panicked and was rolled back"
                 );
-                Verdict::Failed(Fault::Panicked)
+                RunOutcome::Failed(SqliteFault::Panicked)
             }
         }
     }
 
     fn answer(self: Box<Self>) {
-        let outcome = self.outcome.ok_or(Fault::Closing);
+        let outcome = self.outcome.ok_or(SqliteFault::Closing);
         // Whoever has stopped waiting is told nothing.
         drop(self.answer.send(outcome));
     }
 
-    fn fail(self: Box<Self>, fault: Fault) {
+    fn fail(self: Box<Self>, fault: SqliteFault) {
         drop(self.answer.send(Err(fault)));
     }
 }
@@ -194,8 +194,8 @@ fn run_batch(connection: &Connection, home: &Home, batch: Vec<Box<dyn Job>>) {
 fn run_all(
     connection: &Connection,
     waiting: &mut std::vec::IntoIter<Box<dyn Job>>,
-    finished: &mut Vec<(Box<dyn Job>, Option<Fault>)>,
-) -> Result<(), Fault> {
+    finished: &mut Vec<(Box<dyn Job>, Option<SqliteFault>)>,
+) -> Result<(), SqliteFault> {
     // A job by itself needs no savepoint, and is better off without: what SQLite keeps to roll back to one grows with all
     // that a job writes, and each statement walks through it.
     let alone = waiting.len() == 1;
@@ -205,15 +205,15 @@ fn run_all(
     // Asked after the transaction has begun, which may have had to wait for another process.
     for mut job in waiting {
         if !job.is_wanted() {
-            finished.push((job, Some(Fault::TooLate)));
+            finished.push((job, Some(SqliteFault::TooLate)));
             continue;
         }
         if !alone {
             execute(connection, "SAVEPOINT job")?;
         }
-        let verdict = job.run(connection);
-        let done = matches!(verdict, Verdict::Done);
-        let fault = if let Verdict::Failed(fault) = verdict { Some(fault) } else { None };
+        let outcome = job.run(connection);
+        let done = matches!(outcome, RunOutcome::Done);
+        let fault = if let RunOutcome::Failed(fault) = outcome { Some(fault) } else { None };
         finished.push((job, fault.clone()));
         // A full disk, among others, may end the whole transaction, with all that was done before.
         if let Some(fault) = fault

@@ -12,8 +12,7 @@ use tempfile::TempDir;
 async fn fresh() -> (Stores, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(SqliteStore::open(&folder.path().join("roster.db")).expect("a store"));
-    let stores =
-        Stores { users: store.clone(), trash: store.clone(), removals: store.clone(), archive: store };
+    let stores = Stores::of(&store);
     (stores, folder)
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Barrier};
 
 use roster_adapter_sqlite::{OpenError, SqliteStore};
-use roster_domain::ports::{CreateError, UserQuery, Users};
+use roster_domain::ports::{Accounts, CreateError, Directory, Sessions, Store as _, UserQuery};
 use roster_domain_testkit::fixtures::{change, new_user, page};
 use tokio::task::JoinSet;
 

@@ -19,7 +19,7 @@ fn kept(version: &str) -> (PathBuf, TempDir, Expected) {
 
 fn open(file: &std::path::Path) -> Stores {
     let store = Arc::new(SqliteStore::open(file).expect("a store"));
-    Stores { users: store.clone(), trash: store.clone(), removals: store.clone(), archive: store }
+    Stores::of(&store)
 }
 
 #[tokio::test]

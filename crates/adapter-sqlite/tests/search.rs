@@ -2,7 +2,7 @@
 
 use roster_adapter_sqlite::SqliteStore;
 use roster_domain::entities::{Account, Page, User};
-use roster_domain::ports::{AccountArchive, Trash, UserQuery, Users};
+use roster_domain::ports::{AccountArchive, Accounts, Directory, Trash, UserQuery};
 use roster_domain::values::{SearchTerm, Username};
 use roster_domain_testkit::fixtures::{START, account, change, edit_username, page, search_term, trashed};
 use tempfile::TempDir;
@@ -106,7 +106,9 @@ fn accounts() -> Vec<Account> {
 }
 
 async fn search(store: &SqliteStore, term: &SearchTerm) -> Page<User> {
-    Users::list(store, &UserQuery { search: Some(term.clone()), page: page(1, 100) }).await.expect("a page")
+    Directory::list(store, &UserQuery { search: Some(term.clone()), page: page(1, 100) })
+        .await
+        .expect("a page")
 }
 
 #[tokio::test]
@@ -168,7 +170,7 @@ async fn every_page_of_a_search_is_found_from_either_end() {
             let mut covered = Vec::new();
             for number in 1..=57_u64.div_ceil(per_page) {
                 let query = UserQuery { search: term.map(search_term), page: page(number, per_page) };
-                let page = Users::list(&store, &query).await.unwrap();
+                let page = Directory::list(&store, &query).await.unwrap();
                 assert_eq!(page.total, 57);
                 covered.extend(page.items.into_iter().map(|user| user.id));
             }
@@ -191,7 +193,7 @@ async fn a_long_term_is_found_exactly_however_many_names_have_its_ends_alone() {
         store.write(&others, START).await.unwrap();
     }
     let second = UserQuery { search: Some(term), page: page(2, 2) };
-    let second = Users::list(&store, &second).await.unwrap();
+    let second = Directory::list(&store, &second).await.unwrap();
     assert_eq!((second.total, second.items), (3, vec![matches[2].user.clone()]));
 }
 
@@ -203,7 +205,7 @@ async fn a_name_that_is_empty_or_very_long_is_a_name_like_any_other() {
         let account = account(name);
         store.write(std::slice::from_ref(&account), START).await.unwrap();
         assert_eq!(store.read(None, 10).await.unwrap(), std::slice::from_ref(&account));
-        let listed = Users::list(&store, &UserQuery { search: None, page: page(1, 10) }).await.unwrap();
+        let listed = Directory::list(&store, &UserQuery { search: None, page: page(1, 10) }).await.unwrap();
         assert_eq!(listed.items, std::slice::from_ref(&account.user));
 
         let id = account.user.id;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use roster_adapter_sqlite::{OpenError, SqliteSource, SqliteStore};
-use roster_domain::ports::{AccountSource, Users};
+use roster_domain::ports::{AccountSource, Accounts};
 use roster_domain_testkit::fixtures::{change, new_user};
 use roster_domain_testkit::formats;
 use tempfile::TempDir;

@@ -1,122 +1,14 @@
 //! The HTTP interface of Roster and its composition root; binary `roster`.
 //!
 //! - [`commands`]: what the program can be told to do.
-//! - `composition`: builds the use cases over their adapters. It is the one file that names adapters.
+//! - `composition`: builds the use cases over their adapters. No other module names an adapter.
 //! - [`http`]: the routes.
 //! - [`server`]: listens, serves, and stops in good order.
-//! - `jobs`: what is done beside the requests.
-//! - `metrics`: what is counted, where somebody wants to know.
-//! - `readiness`: whether the stores are well.
-//! - `outages`: what is made of the calls that stores tell of: metrics, and what is logged once and not each time.
+//! - `metrics_port`: where Prometheus reads what is counted.
 
-mod announce;
 pub mod commands;
 mod composition;
-mod expiry;
 pub mod http;
-mod jobs;
 mod listen;
-mod logging;
-mod metrics;
-mod outages;
-mod readiness;
-mod secret_key;
+mod metrics_port;
 pub mod server;
-mod system;
-
-use roster_domain::values::Username;
-
-use crate::server::{Application, StartError};
-use roster_settings::{Settings, SettingsError};
-
-/// Reads the settings of this process and serves until it is told to stop.
-pub fn serve() -> Result<(), Failure> {
-    let settings = Settings::load()?;
-    let _log = logging::start(settings.log);
-    let system = actix_web::rt::System::with_tokio_rt(runtime);
-    let ended =
-        system.block_on(async { Application::build(&settings).await?.run().await.map_err(Failure::Stopped) });
-    // It is not dropped: that would wait for threads that a hung disk may hold.
-    std::mem::forget(system);
-    ended
-}
-
-/// What use cases that write, and the jobs, run on: beside the threads that serve, and not on the one that takes signals.
-#[expect(clippy::expect_used, reason = "without threads there is nothing to serve with, nor anybody to tell")]
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads")
-}
-
-/// Why the program ended. Its text is one line.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A setting cannot be right.
-    #[error("{0}")]
-    Settings(#[from] SettingsError),
-    /// The settings may be right, but the machine did not give what they ask for.
-    #[error("{}", roster_domain::Chain(.0))]
-    Start(#[from] StartError),
-    /// The server stopped by itself.
-    #[error("the server stopped: {0}")]
-    Stopped(std::io::Error),
-    /// A use case refused, or a store did not answer.
-    #[error("{}", refusal(.0))]
-    Refused(#[from] roster_domain::Error),
-    /// The password could not be read, or is none that one may sign up with.
-    #[error("the password {0}")]
-    Password(String),
-    /// So many findings of `roster check` are wrong.
-    #[error("{wrong} of {checked} are wrong")]
-    Checked {
-        /// How many.
-        wrong: usize,
-        /// How many were looked at.
-        checked: usize,
-        /// Whether it takes other settings.
-        blames_a_setting: bool,
-    },
-    /// An argument cannot be right.
-    #[error("{0}")]
-    Usage(String),
-    /// Accounts or images were not moved, or not all of them.
-    #[error("{0}")]
-    Migration(String),
-    /// What a command has to say could not be written.
-    #[error("can't write to standard output: {0}")]
-    Output(std::io::Error),
-    /// The service does not answer as it should.
-    #[error("the service at http://{address} is not healthy: {why}")]
-    Unhealthy {
-        /// Where it was asked.
-        address: String,
-        /// What happened.
-        why: String,
-    },
-}
-
-/// What was refused, and why, on one line.
-fn refusal(error: &roster_domain::Error) -> String {
-    let mut text = roster_domain::Chain(error).to_string();
-    if let roster_domain::Error::UsernameTaken { suggestions } = error
-        && !suggestions.is_empty()
-    {
-        let names: Vec<_> = suggestions.iter().map(Username::as_str).collect();
-        text = format!("{text}; free are {}", names.join(", "));
-    }
-    text
-}
-
-impl Failure {
-    /// What the process says to the one who started it: 2 asks for other settings, 1 is anything else.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Settings(_)
-            | Self::Usage(_)
-            | Self::Password(_)
-            | Self::Checked { blames_a_setting: true, .. } => 2,
-            Self::Start(StartError::Composition(error)) if error.blames_a_setting() => 2,
-            _ => 1,
-        }
-    }
-}

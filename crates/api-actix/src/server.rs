@@ -1,7 +1,5 @@
 //! The server: listens, serves, and stops in good order.
 
-use std::fs;
-use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,24 +9,20 @@ use std::time::Duration;
 use actix_web::rt::spawn;
 use actix_web::web;
 use roster_domain::Roster;
-use roster_domain::ports::Ids;
-use roster_http_server::{Config, Patience, serve};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use roster_domain::ports::{Ids, Store};
+use roster_http_server::{Config, Patience, StopSignals, places, serve};
+use roster_jobs::Jobs;
+use roster_settings::{Host, Settings};
+use roster_telemetry::{announce, logging};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::announce::announce;
 use crate::composition::{Composition, compose};
 use crate::http::{self, AppState, Limits};
-use crate::jobs::{Jobs, Upkeep};
 use crate::listen::listen;
-use crate::logging;
-use crate::metrics::{self, Metrics};
-use roster_settings::{Host, Settings};
+use crate::metrics_port::{self, MetricsPort};
 
 pub use crate::composition::CompositionError;
-pub use crate::secret_key::SecretKeyError;
 
 /// How long a connection may wait for its client. For its next request longer than most proxies wait, so that they close it
 /// first.
@@ -44,12 +38,6 @@ const PATIENCE: Patience = Patience {
 /// is what container engines grant before they kill, where the stop is not delayed.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(8);
 const ALL_ENDS_WITHIN: Duration = Duration::from_secs(10);
-
-/// How many files this process would like to have open.
-const OPEN_FILES: u64 = 65_536;
-
-/// How many connections may be open at most: each takes some kilobytes as well.
-const MOST_PLACES: usize = 16_384;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +74,8 @@ pub struct Application {
     state: web::Data<AppState>,
     roster: Arc<Roster>,
     ids: Arc<dyn Ids>,
-    upkeep: Option<Upkeep>,
-    metrics: Option<Metrics>,
+    store: Arc<dyn Store>,
+    metrics: Option<MetricsPort>,
     stop_delay: Duration,
 }
 
@@ -101,9 +89,9 @@ impl Application {
             listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(unbound)?;
         // Before anything is made that counts.
         let unbound = |address| move |source| StartError::Metrics { address, source };
-        let metrics = settings.metrics.map(|address| Metrics::start(address).map_err(unbound(address)));
+        let metrics = settings.metrics.map(|address| MetricsPort::open(address).map_err(unbound(address)));
         let metrics = metrics.transpose()?;
-        let Composition { roster, ids, secret_key_file, upkeep, image_addresses, probe, probes, outages } =
+        let Composition { roster, ids, secret_key_file, store, image_addresses, probe, probes, outages } =
             compose(settings).await?;
         announce(settings, secret_key_file.as_deref());
         tokio::spawn(probe);
@@ -117,7 +105,7 @@ impl Application {
         let state = if metrics.is_some() { state.with_metrics() } else { state };
         let stop_delay = settings.stop_delay;
         let state = web::Data::new(state);
-        Ok(Self { listeners, addresses, state, roster, ids, upkeep, metrics, stop_delay })
+        Ok(Self { listeners, addresses, state, roster, ids, store, metrics, stop_delay })
     }
 
     /// Where it listens.
@@ -128,7 +116,7 @@ impl Application {
 
     /// Serves until SIGTERM, SIGINT or SIGHUP. Requests that have begun are answered; a second signal ends the process at once.
     pub async fn run(self) -> io::Result<()> {
-        let mut signals = Signals::new()?;
+        let mut signals = StopSignals::new()?;
         let stop = async move {
             let name = signals.next().await;
             tracing::info!(event = "stopping", signal = name, "{name}: finishing what has begun");
@@ -144,7 +132,7 @@ impl Application {
 
     /// Serves until `stop`. Requests that have begun are answered.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listeners, addresses, state, roster, ids, upkeep, metrics, stop_delay } = self;
+        let Self { listeners, addresses, state, roster, ids, store, metrics, stop_delay } = self;
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let config = Config {
             name: "api",
@@ -152,7 +140,7 @@ impl Application {
             places: places(),
             patience: PATIENCE,
             stops_within: REQUESTS_END_WITHIN,
-            meters: metrics::connections(),
+            meters: metrics_port::connections(),
         };
         let (shared, also_shared) = (state.clone(), state.clone());
         let app = move || http::app(&shared);
@@ -160,7 +148,7 @@ impl Application {
         let server = serve(config, listeners, app, refuse)?;
         let handle = server.handle();
         let mut server = spawn(server);
-        let jobs = Jobs::start(&roster, &ids, upkeep);
+        let jobs = Jobs::start(&roster, &ids, store);
         if let Some(metrics) = metrics {
             metrics.serve()?;
         }
@@ -210,59 +198,6 @@ async fn drop_elsewhere<T: Send + 'static>(value: T) {
         // It ends with an error, as nothing is ever sent.
         let _ = is_dropped.await;
     }
-}
-
-/// What asks a process to end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// The terminal was closed. Whoever starts it by `nohup` wants it to stay then.
-    hang_up: Option<Signal>,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        let hang_up = async {
-            match &mut self.hang_up {
-                Some(signal) => signal.recv().await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = hang_up => "SIGHUP",
-        }
-    }
-}
-
-/// Whether whoever started this process has it ignore SIGHUP: Linux tells, and nothing safe does elsewhere.
-fn ignores_hang_up() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // A bit a signal, from the first on; SIGHUP is the first.
-    ignored.and_then(|ignored| u64::from_str_radix(ignored.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)
-}
-
-/// How many connections may be open: half of the files that may be. Images, spools and the database have the rest.
-fn places() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
-    let mut files = limit.current.unwrap_or(OPEN_FILES);
-    let more = Rlimit { current: Some(wanted), maximum: limit.maximum };
-    if files < wanted && setrlimit(Resource::Nofile, more).is_ok() {
-        files = wanted;
-    }
-    usize::try_from(files / 2).unwrap_or(MOST_PLACES).clamp(1, MOST_PLACES)
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ fn main() -> ExitCode {
 fn started(command: &Command) -> Outcome {
     let Command { arguments, mode } = command;
     match mode {
-        Some(Mode::Serve) => Ok(roster_api_actix::serve()?),
+        Some(Mode::Serve) => Ok(roster_api_actix::commands::serve()?),
         Some(Mode::BareFindOne) => bare::serve(),
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -164,17 +164,17 @@ pub async fn check(stores: &Stores, expected: &Expected) {
     let (live, trashed): (Vec<_>, Vec<_>) =
         expected.accounts.iter().partition(|account| account.trash.is_none());
     let query = roster_domain::ports::UserQuery { search: None, page: page(1, 100) };
-    let listed = stores.users.list(&query).await.expect("users");
+    let listed = stores.directory.list(&query).await.expect("users");
     let live: Vec<User> = live.into_iter().map(|account| account.user.clone()).collect();
     assert_eq!((listed.total, listed.items), (live.len() as u64, live.clone()));
     let listed = stores.trash.list(page(1, 100)).await.expect("trash");
     let mut entries: Vec<TrashEntry> = trashed.iter().filter_map(|account| account.trash.clone()).collect();
     entries.sort_by_key(|entry| entry.id);
     assert_eq!((listed.total, listed.items), (entries.len() as u64, entries));
-    assert!(stores.users.has_had_admin().await.expect("whether there was an admin"));
+    assert!(stores.accounts.has_had_admin().await.expect("whether there was an admin"));
 
     for account in &expected.accounts {
-        let found = stores.users.credentials(&account.user.email).await.expect("credentials");
+        let found = stores.sessions.credentials(&account.user.email).await.expect("credentials");
         let is_live = account.trash.is_none();
         assert_eq!(
             found.map(|found| found.user_id),
@@ -182,15 +182,18 @@ pub async fn check(stores: &Stores, expected: &Expected) {
             "{:?}",
             account.user.id
         );
-        let free =
-            stores.users.free_usernames(std::slice::from_ref(&account.user.username)).await.expect("names");
+        let free = stores
+            .accounts
+            .free_usernames(std::slice::from_ref(&account.user.username))
+            .await
+            .expect("names");
         assert_eq!(free, [], "{:?}", account.user.username);
     }
 
     let mut removals = Vec::new();
-    for store in stores.removals.stores().await.expect("stores") {
+    for store in stores.profile_images.stores().await.expect("stores") {
         let far = Timestamp::from_millis(i64::from(u32::MAX) * 1_000);
-        removals.extend(stores.removals.due(&store, far, None, 100).await.expect("removals"));
+        removals.extend(stores.profile_images.due(&store, far, None, 100).await.expect("removals"));
     }
     removals.sort_by_key(|removal| removal.owner);
     assert_eq!(removals, expected.removals);
@@ -203,7 +206,7 @@ pub async fn check(stores: &Stores, expected: &Expected) {
 pub async fn check_names(stores: &Stores) {
     let found = async |email: &str| {
         let email = Email::from_store(email.to_owned());
-        stores.users.credentials(&email).await.expect("credentials").map(|found| found.user_id)
+        stores.sessions.credentials(&email).await.expect("credentials").map(|found| found.user_id)
     };
     for (one, other) in [
         ("νίκος.π@example.gr", "ΝΊΚΟΣ.Π@EXAMPLE.GR"),
@@ -220,12 +223,12 @@ pub async fn check_names(stores: &Stores) {
     }
     assert_ne!(found("straße@example.de").await, found("strasse@example.de").await);
     for taken in ["ΝΊΚΟΣ.Π", "SAM", "Μ", "STRAẞE", "strasse", "İstanbul", "DÉCOMPOSÉ"] {
-        let free = stores.users.free_usernames(&[Username::parse(taken).expect("a username")]).await;
+        let free = stores.accounts.free_usernames(&[Username::parse(taken).expect("a username")]).await;
         assert_eq!(free.expect("names"), [], "{taken}");
     }
     for (term, expected) in [("ΚΟΣ.Π", 1), ("sam", 1), ("STRAẞE", 2), ("strasse", 2), ("ss", 4)] {
         let search = roster_domain::values::SearchTerm::parse(term).expect("a search term");
         let query = roster_domain::ports::UserQuery { search, page: page(1, 30) };
-        assert_eq!(stores.users.list(&query).await.expect("users").total, expected, "{term}");
+        assert_eq!(stores.directory.list(&query).await.expect("users").total, expected, "{term}");
     }
 }

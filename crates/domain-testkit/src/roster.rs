@@ -23,7 +23,7 @@ pub struct TestRoster {
     pub ports: Ports,
     /// By which rules.
     pub rules: Rules,
-    /// Its users, trash, sessions and image removals.
+    /// Its accounts, sessions, profile images and trash.
     pub store: MemoryStore,
     /// Its images, in a store named `file`.
     pub images: MemoryImages,
@@ -81,9 +81,11 @@ impl RosterBuilder {
         let s3_images = self.s3_images.then(|| MemoryImages::new("s3://bucket"));
         let stores = store.stores();
         let ports = Ports {
-            users: stores.users,
+            accounts: stores.accounts,
+            directory: stores.directory,
+            sessions: stores.sessions,
+            profile_images: stores.profile_images,
             trash: stores.trash,
-            removals: stores.removals,
             images: Arc::new(images.clone()),
             s3_images: s3_images.clone().map(|images| Arc::new(images) as _),
             processor: Arc::new(AcceptingProcessor(ImageFormat::Png)),

@@ -1,23 +1,30 @@
-//! Reads JSON bodies and queries into declared forms, and tells what is wrong with them as `FastAPI` (pydantic 2) does.
+//! Reads JSON bodies and queries into declared forms, and speaks of them and of times as `FastAPI` (pydantic 2) does.
 //!
 //! [`form!`] declares a form once: its fields, how each is read, and what the `OpenAPI` document says of it. [`read_json`] and
 //! [`read_query`] read it. A body is read from its text: what the form does not name is skipped and never built, so memory is
-//! bounded by the text. [`Room`] bounds the texts of all bodies that are being read.
+//! bounded by the text. [`Room`] bounds the texts of all bodies that are being read, and [`Pace`] how slowly a large one may come.
+//! Of multipart forms, [`without_padding`] takes what parsers stumble over.
 
 mod collect;
 mod fault;
 mod field;
 mod form;
 mod json;
+mod pace;
+mod padding;
 mod query;
 mod sent;
 mod shown;
+mod time;
 
 pub use collect::{CollectError, Collected, Room};
 pub use fault::{Fault, Faulty, Problem};
 pub use field::{Integer, List, Optional, Text, list, optional};
 pub use form::{Field, Form, Place, Reader, read_json, read_query};
+pub use pace::Pace;
+pub use padding::without_padding;
 pub use sent::{Known, Sent};
+pub use time::Time;
 
 /// What [`form!`] needs where it is used.
 #[doc(hidden)]

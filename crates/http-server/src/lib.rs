@@ -14,6 +14,7 @@
 //! - `body`: where a body ends.
 //! - `incoming`: what a client sends, as it is asked for.
 //! - `outgoing`: answers, as the client reads them.
+//! - `places` and `signals`: how many connections a process may have, and what asks it to end.
 
 mod body;
 mod connection;
@@ -22,9 +23,13 @@ mod head;
 mod incoming;
 mod listen;
 mod outgoing;
+mod places;
 mod serving;
+mod signals;
 
 pub use connections::{Meters, Patience};
 pub use head::Malformed;
 pub use listen::listen;
+pub use places::places;
 pub use serving::{Config, serve};
+pub use signals::StopSignals;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::error::{Fault, shown};
+use crate::error::{WrongValue, shown};
 
 /// The most bytes of a prefix, so that S3 takes a key after it.
 const LONGEST_PREFIX: usize = 512;
@@ -28,7 +28,7 @@ impl Bucket {
 }
 
 /// What is after `s3://`: a bucket, and perhaps a prefix.
-pub(crate) fn parse(text: &str) -> Result<Bucket, Fault> {
+pub(crate) fn parse(text: &str) -> Result<Bucket, WrongValue> {
     let (name, prefix) = text.split_once('/').unwrap_or((text, ""));
     let name = self::name(name)?;
     let (prefix, given) = (prefix.strip_suffix('/').unwrap_or(prefix), prefix);
@@ -39,13 +39,13 @@ pub(crate) fn parse(text: &str) -> Result<Bucket, Fault> {
     if !given.is_empty() && (prefix.len() > LONGEST_PREFIX || !prefix.split('/').all(is_plain)) {
         let remedy = "give at most 512 letters, digits, -, _ and . with slashes between them, such as \
                       s3://my-bucket/profile/images";
-        return Err(Fault::new(format!("has the prefix {}, which can't be one", shown(given)), remedy));
+        return Err(WrongValue::new(format!("has the prefix {}, which can't be one", shown(given)), remedy));
     }
     Ok(Bucket { name, prefix: prefix.to_owned() })
 }
 
 /// A bucket's name, as AWS has it.
-pub(crate) fn name(text: &str) -> Result<String, Fault> {
+pub(crate) fn name(text: &str) -> Result<String, WrongValue> {
     let is_outer = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = text.as_bytes();
     let is_name = (3..=63).contains(&bytes.len())
@@ -57,6 +57,6 @@ pub(crate) fn name(text: &str) -> Result<String, Fault> {
         Ok(text.to_owned())
     } else {
         let remedy = "give 3 to 63 small letters, digits, - and . such as my-bucket";
-        Err(Fault::new(format!("has {}, which can't be the name of a bucket", shown(text)), remedy))
+        Err(WrongValue::new(format!("has {}, which can't be the name of a bucket", shown(text)), remedy))
     }
 }

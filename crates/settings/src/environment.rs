@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 
-use crate::error::{Fault, SettingsError};
+use crate::error::{SettingsError, WrongValue};
 
 /// The content of `.env` in the working directory; nothing where there is none.
 pub(crate) fn file() -> Result<Vec<u8>, SettingsError> {
@@ -12,7 +12,7 @@ pub(crate) fn file() -> Result<Vec<u8>, SettingsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(|error| {
             let fault =
-                Fault::new(format!("can't be read ({error})"), "make it a readable file, or remove it");
+                WrongValue::new(format!("can't be read ({error})"), "make it a readable file, or remove it");
             SettingsError::file(fault)
         }),
     }
@@ -51,7 +51,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<HashMap<String, String>, SettingsE
     let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
     let text = str::from_utf8(content).map_err(|error| {
         let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-        SettingsError::line(line, Fault::new("is not UTF-8", "save the file as UTF-8"))
+        SettingsError::line(line, WrongValue::new("is not UTF-8", "save the file as UTF-8"))
     })?;
     let lines = Cell::new(0);
     // dotenvy takes a blank at the very end for an unfinished value.
@@ -70,7 +70,7 @@ fn malformed(error: &dotenvy::Error, last_line: usize) -> SettingsError {
         dotenvy::Error::LineParse(text, _) => text.trim_end_matches(['\r', '\n']).matches('\n').count(),
         _ => 0,
     };
-    let fault = Fault::new(
+    let fault = WrongValue::new(
         "is not NAME=value",
         "put a value with blanks, quotes, # or $ between single quotes, and close what is opened",
     );

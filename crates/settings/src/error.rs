@@ -6,7 +6,7 @@ use std::fmt;
 #[error("{place} {fault}")]
 pub struct SettingsError {
     place: String,
-    fault: Fault,
+    fault: WrongValue,
 }
 
 impl SettingsError {
@@ -16,35 +16,35 @@ impl SettingsError {
     }
 
     /// A variable that is wrong.
-    pub(crate) fn variable(name: &'static str, fault: Fault) -> Self {
+    pub(crate) fn variable(name: &'static str, fault: WrongValue) -> Self {
         Self { place: name.to_owned(), fault }
     }
 
     /// A `.env` file that can't be read as a whole.
-    pub(crate) fn file(fault: Fault) -> Self {
+    pub(crate) fn file(fault: WrongValue) -> Self {
         Self { place: ".env".to_owned(), fault }
     }
 
     /// A line of `.env`, counted from 1.
-    pub(crate) fn line(number: usize, fault: Fault) -> Self {
+    pub(crate) fn line(number: usize, fault: WrongValue) -> Self {
         Self { place: format!(".env, line {number},"), fault }
     }
 }
 
 /// What is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct WrongValue {
     problem: String,
     remedy: String,
 }
 
-impl Fault {
+impl WrongValue {
     pub(crate) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for WrongValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.problem, self.remedy)
     }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::error::{Fault, shown};
+use crate::error::{WrongValue, shown};
 
 /// Where to listen: an IP address or a name that stands for some.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,14 +13,14 @@ pub enum Host {
 }
 
 impl Host {
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, WrongValue> {
         let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse() {
             Ok(Self::Address(address))
         } else if is_host_name(text) {
             Ok(Self::Name(text.to_ascii_lowercase()))
         } else {
-            Err(Fault::new(
+            Err(WrongValue::new(
                 format!("is {}, which is neither an IP address nor a host name", shown(text)),
                 "give 127.0.0.1, 0.0.0.0, ::1 or the like, or a name such as localhost; PORT is a setting of its own",
             ))

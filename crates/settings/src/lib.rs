@@ -7,6 +7,7 @@
 //! `docs/configuration.md` explains them and `.env_example` lists them; a test keeps the three alike.
 
 mod bucket;
+mod database;
 mod environment;
 mod error;
 mod host;
@@ -17,7 +18,6 @@ mod origins;
 mod proxies;
 mod reader;
 mod s3;
-mod strength;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -25,20 +25,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use roster_domain::values::{SHORTEST_KEY, Weakness, weakness};
 use roster_domain::{AdminSignUp, RateLimits};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::environment::Environment;
-use self::error::Fault;
+use self::error::WrongValue;
 use self::reader::Reader;
 
 pub use self::bucket::Bucket;
+pub use self::database::DatabaseUrl;
 pub use self::error::SettingsError;
 pub use self::host::Host;
-pub use self::location::Database;
 pub use self::migration::{MigrationSettings, Place};
 pub use self::s3::{Images, S3Keys, S3Settings};
-pub use self::strength::{SHORTEST_KEY, Weakness, weakness};
 
 /// Every variable that Roster knows, in the order of `docs/configuration.md`.
 pub const VARIABLES: &[&str] = &[
@@ -87,9 +87,7 @@ pub struct Settings {
     /// At which port; 0 is any free one.
     pub port: u16,
     /// Where users are kept.
-    pub database: Database,
-    /// The database's name, on a MongoDB.
-    pub database_name: String,
+    pub database: DatabaseUrl,
     /// Where images are stored.
     pub images: Images,
     /// Whether anybody may read an image in S3 whose address they know.
@@ -118,8 +116,6 @@ pub struct Settings {
     pub upload_spool: u64,
     /// How long a user stays in the trash.
     pub trash_retention: Duration,
-    /// How often all users of a MongoDB are compared with what is kept of them, if ever.
-    pub mongodb_compare_every: Option<Duration>,
     /// How long it goes on serving after it was told to stop, while it says that it is not ready.
     pub stop_delay: Duration,
     /// Where metrics are served, if anywhere.
@@ -144,7 +140,8 @@ impl ServiceAddress {
         let lookup = |name: &str| environment.get(name);
         let (host, port) = listening(&Reader::new(&lookup))?;
         if port == 0 {
-            let fault = Fault::new("is 0, any free port, so that nobody knows where to ask", "give the port");
+            let fault =
+                WrongValue::new("is 0, any free port, so that nobody knows where to ask", "give the port");
             return Err(SettingsError::variable("PORT", fault));
         }
         Ok(Self { host, port })
@@ -156,7 +153,7 @@ fn listening(reader: &Reader<'_>) -> Result<(Host, u16), SettingsError> {
     let host = reader.value("HOST", "127.0.0.1", Host::parse)?;
     let port = reader.value("PORT", "8000", |text| {
         let fault =
-            |problem| Fault::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
+            |problem| WrongValue::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
         text.parse().map_err(|_| fault(format!("is {}, which is no port", error::shown(text))))
     })?;
     Ok((host, port))
@@ -172,15 +169,15 @@ pub enum SecretKey {
 }
 
 impl SecretKey {
-    fn of(given: Option<SecretString>, database: &Database) -> Result<Self, SettingsError> {
-        match (given, database) {
+    fn of(given: Option<SecretString>, database: &DatabaseUrl) -> Result<Self, SettingsError> {
+        match (given, database.file()) {
             (Some(key), _) => Ok(Self::Given(key)),
-            (None, Database::Sqlite(file)) => {
+            (None, Some(file)) => {
                 let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
                 Ok(Self::KeptIn(folder.unwrap_or(Path::new(".")).to_owned()))
             }
-            (None, Database::MongoDb(_)) => {
-                let fault = Fault::new(
+            (None, None) => {
+                let fault = WrongValue::new(
                     "is not set, but all instances on a MongoDB have to sign with the same key",
                     format!(
                         "give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"
@@ -297,15 +294,6 @@ impl Settings {
         }
     }
 
-    /// Where users are kept, in words.
-    #[must_use]
-    pub fn database_place(&self) -> String {
-        match &self.database {
-            Database::Sqlite(file) => file.display().to_string(),
-            Database::MongoDb(_) => format!("the MongoDB database {}", self.database_name),
-        }
-    }
-
     /// Reads the settings of this process: its environment, and `.env` in its working directory.
     pub fn load() -> Result<Self, SettingsError> {
         Self::read_over(|name| std::env::var_os(name), &environment::file()?)
@@ -322,13 +310,13 @@ impl Settings {
     pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
         let reader = Reader::new(&lookup);
         let (host, port) = listening(&reader)?;
-        let database = reader.value("DATABASE_URL", "sqlite://data/roster.db", location::database)?;
-        let database_name = reader.value("DB_NAME", "fast_api_db", location::database_name)?;
+        let database = reader.value("DATABASE_URL", "sqlite://data/roster.db", DatabaseUrl::read)?;
+        let database = database.named(reader.value("DB_NAME", "fast_api_db", database::name)?);
         let images_url = reader.value("IMAGES_URL", "file://data/images", location::images)?;
         let public_images = reader.choice("PUBLIC_IMAGES", "off", &[("on", true), ("off", false)])?;
         let images = Images::read(&reader, images_url, public_images)?;
         if public_images && images.s3().is_none() {
-            let fault = Fault::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
+            let fault = WrongValue::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
             return Err(SettingsError::variable("PUBLIC_IMAGES", fault));
         }
         let secret_key = SecretKey::of(reader.secret("SECRET_KEY")?, &database)?;
@@ -356,7 +344,7 @@ impl Settings {
         let stop_delay = reader.number("STOP_DELAY_SECONDS", 0, 0..=300)?;
         let metrics = reader.optional("METRICS_ADDRESS", |text| {
             let fault =
-                |problem| Fault::new(problem, "give an IP address and a port, such as 127.0.0.1:9464");
+                |problem| WrongValue::new(problem, "give an IP address and a port, such as 127.0.0.1:9464");
             text.parse().map_err(|_| fault(format!("is {}, which is no address", error::shown(text))))
         })?;
         let log = LogSettings::read(&reader)?;
@@ -366,8 +354,9 @@ impl Settings {
         Ok(Self {
             host,
             port,
-            database,
-            database_name,
+            database: database.compared_every(
+                (mongodb_compare_minutes > 0).then(|| Duration::from_mins(mongodb_compare_minutes.into())),
+            ),
             images,
             public_images,
             secret_key,
@@ -382,8 +371,6 @@ impl Settings {
             image_memory: u64::from(image_memory) << 20,
             upload_spool: u64::from(upload_spool) << 20,
             trash_retention: Duration::from_hours(24 * u64::from(trash_retention_days)),
-            mongodb_compare_every: (mongodb_compare_minutes > 0)
-                .then(|| Duration::from_mins(mongodb_compare_minutes.into())),
             stop_delay: Duration::from_secs(stop_delay.into()),
             metrics,
             log,
@@ -394,7 +381,7 @@ impl Settings {
 /// What must hold where others can reach the service. The key that is made where none is set is as good as any.
 fn check_reachable(host: &Host, secret_key: &SecretKey) -> Result<(), SettingsError> {
     if let Some(weakness) = secret_key.weakness() {
-        let fault = Fault::new(
+        let fault = WrongValue::new(
             format!("{weakness}, which is unsafe where others can reach the service (HOST is {host})"),
             format!("give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"),
         );

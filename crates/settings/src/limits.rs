@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use roster_domain::{Rate, RateLimits};
 
-use super::error::{Fault, SettingsError, shown};
+use super::error::{SettingsError, WrongValue, shown};
 use super::reader::Reader;
 
 /// The most that a limit may allow, so that none is a mistake for `off`.
@@ -22,7 +22,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<RateLimits, SettingsError> {
 }
 
 /// So many at once, and then so many in that time.
-fn rate(text: &str, time: Duration, example: &'static str) -> Result<Option<Rate>, Fault> {
+fn rate(text: &str, time: Duration, example: &'static str) -> Result<Option<Rate>, WrongValue> {
     if is_off(text) {
         return Ok(None);
     }
@@ -31,17 +31,17 @@ fn rate(text: &str, time: Duration, example: &'static str) -> Result<Option<Rate
         .and_then(|(at_once, then)| Some(Rate { at_once: number(at_once)?, every: time / number(then)? }));
     rate.map(Some).ok_or_else(|| {
         let remedy = format!("give how many at once and how many then, such as {example}, or off");
-        Fault::new(format!("is {}, which is no limit", shown(text)), remedy)
+        WrongValue::new(format!("is {}, which is no limit", shown(text)), remedy)
     })
 }
 
-fn count(text: &str) -> Result<Option<u32>, Fault> {
+fn count(text: &str) -> Result<Option<u32>, WrongValue> {
     if is_off(text) {
         return Ok(None);
     }
     number(text).map(Some).ok_or_else(|| {
         let problem = format!("is {}, which is no limit", shown(text));
-        Fault::new(problem, format!("give a whole number from 1 to {MOST}, such as 100, or off"))
+        WrongValue::new(problem, format!("give a whole number from 1 to {MOST}, such as 100, or off"))
     })
 }
 

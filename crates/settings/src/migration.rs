@@ -3,9 +3,10 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
+use crate::database::{self, DatabaseUrl};
 use crate::environment::{self, Environment};
-use crate::error::{Fault, SettingsError};
-use crate::location::{self, Database};
+use crate::error::{SettingsError, WrongValue};
+use crate::location;
 use crate::reader::Reader;
 use crate::{Images, LogSettings};
 
@@ -28,9 +29,7 @@ pub struct Place {
     /// Which argument names it.
     pub argument: &'static str,
     /// Where it is.
-    pub database: Database,
-    /// Its name, on a MongoDB.
-    pub name: String,
+    pub database: DatabaseUrl,
 }
 
 impl MigrationSettings {
@@ -78,27 +77,29 @@ impl MigrationSettings {
 impl Place {
     fn read(reader: &Reader<'_>, argument: &'static str, url: &str) -> Result<Self, SettingsError> {
         let refused = |fault| SettingsError::variable(argument, fault);
-        let database = location::database(url).map_err(refused)?;
+        let database = DatabaseUrl::read(url).map_err(refused)?;
         let name = match name_in(url) {
             // What follows a password that holds a slash would be told as the name.
             Some(name) if name.contains('@') => {
-                return Err(refused(Fault::new(
+                return Err(refused(WrongValue::new(
                     "has a slash before its host",
                     "write / as %2F in a user and a password",
                 )));
             }
-            Some(name) => location::database_name(&name).map_err(refused)?,
-            None => reader.value("DB_NAME", "fast_api_db", location::database_name)?,
+            Some(name) => database::name(&name).map_err(refused)?,
+            None => reader.value("DB_NAME", "fast_api_db", database::name)?,
         };
-        Ok(Self { argument, database, name })
+        Ok(Self { argument, database: database.named(name) })
     }
 
     /// Whether it is the same, as far as that can be told without asking a server.
     fn is(&self, other: &Self) -> bool {
-        match (&self.database, &other.database) {
-            (Database::Sqlite(one), Database::Sqlite(other)) => is_same_path(one, other),
-            (Database::MongoDb(one), Database::MongoDb(another)) => {
-                servers(one.expose_secret()) == servers(another.expose_secret()) && self.name == other.name
+        let (one, other) = (&self.database, &other.database);
+        match (one.file(), other.file()) {
+            (Some(one), Some(other)) => is_same_path(one, other),
+            (None, None) => {
+                servers(one.url().expose_secret()) == servers(other.url().expose_secret())
+                    && one.name() == other.name()
             }
             _ => false,
         }
@@ -142,5 +143,5 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
 
 fn same(argument: &'static str, as_what: &str) -> SettingsError {
     let problem = format!("is the same as {as_what}");
-    SettingsError::variable(argument, Fault::new(problem, "give the place that it is to be moved to"))
+    SettingsError::variable(argument, WrongValue::new(problem, "give the place that it is to be moved to"))
 }

@@ -1,24 +1,24 @@
 use url::Url;
 
-use crate::error::{Fault, shown};
+use crate::error::{WrongValue, shown};
 
 const REMEDY: &str =
     "give origins parted by commas, each as browsers send it: https://app.example.com,http://localhost:3000";
 
 /// The origins of a comma-separated list, as browsers write them.
-pub(crate) fn parse(text: &str) -> Result<Vec<String>, Fault> {
+pub(crate) fn parse(text: &str) -> Result<Vec<String>, WrongValue> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(origin).collect()
 }
 
-fn origin(text: &str) -> Result<String, Fault> {
+fn origin(text: &str) -> Result<String, WrongValue> {
     if text.contains('*') {
         let problem = "has *, which would let every site in a browser act for its visitors";
-        return Err(Fault::new(problem, REMEDY));
+        return Err(WrongValue::new(problem, REMEDY));
     }
     if text.contains('@') {
-        return Err(Fault::new("has an origin with a user name or password", REMEDY));
+        return Err(WrongValue::new("has an origin with a user name or password", REMEDY));
     }
-    let refused = |why: &str| Fault::new(format!("has {}, which {why}", shown(text)), REMEDY);
+    let refused = |why: &str| WrongValue::new(format!("has {}, which {why}", shown(text)), REMEDY);
     let (scheme, rest) = text.split_once("://").ok_or_else(|| refused("has no scheme"))?;
     if rest.contains(['/', '?', '#', '\\']) {
         return Err(refused("has more than scheme, host and port (mind the slash at the end)"));

@@ -2,29 +2,29 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::error::{Fault, shown};
+use super::error::{WrongValue, shown};
 
 const REMEDY: &str =
     "give the addresses and networks of your proxies, parted by commas: 127.0.0.1,10.1.0.0/16,fd00::/8";
 
 /// The networks of a comma-separated list of addresses and networks.
-pub(super) fn parse(text: &str) -> Result<Vec<IpNet>, Fault> {
+pub(super) fn parse(text: &str) -> Result<Vec<IpNet>, WrongValue> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(network).collect()
 }
 
-fn network(text: &str) -> Result<IpNet, Fault> {
+fn network(text: &str) -> Result<IpNet, WrongValue> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     let network: IpNet = address.or_else(|_| text.parse()).map_err(|_| {
-        Fault::new(format!("has {}, which is neither an IP address nor a network", shown(text)), REMEDY)
+        WrongValue::new(format!("has {}, which is neither an IP address nor a network", shown(text)), REMEDY)
     })?;
     if network.prefix_len() == 0 {
         let problem =
             format!("has {}, which lets everybody choose the address they seem to have", shown(text));
-        return Err(Fault::new(problem, REMEDY));
+        return Err(WrongValue::new(problem, REMEDY));
     }
     if network.addr().to_canonical() != network.addr() {
         let problem = format!("has {}, a network of IPv4 addresses in IPv6", shown(text));
-        return Err(Fault::new(problem, "give the IPv4 network, such as 10.1.0.0/16"));
+        return Err(WrongValue::new(problem, "give the IPv4 network, such as 10.1.0.0/16"));
     }
     Ok(network.trunc())
 }

@@ -3,7 +3,7 @@ use std::ops::RangeInclusive;
 
 use secrecy::SecretString;
 
-use crate::error::{Fault, SettingsError, shown};
+use crate::error::{SettingsError, WrongValue, shown};
 
 /// Reads variables one by one, and says of a wrong one which it is.
 pub(crate) struct Reader<'a> {
@@ -21,7 +21,7 @@ impl<'a> Reader<'a> {
         value
             .map(OsString::into_string)
             .transpose()
-            .map_err(|_| SettingsError::variable(name, Fault::new("is not UTF-8", "give text in UTF-8")))
+            .map_err(|_| SettingsError::variable(name, WrongValue::new("is not UTF-8", "give text in UTF-8")))
     }
 
     /// Without the blanks around it, where it is not empty.
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         &self,
         name: &'static str,
         default: &str,
-        parse: impl FnOnce(&str) -> Result<T, Fault>,
+        parse: impl FnOnce(&str) -> Result<T, WrongValue>,
     ) -> Result<T, SettingsError> {
         let text = self.text(name)?;
         parse(text.as_deref().unwrap_or(default)).map_err(|fault| SettingsError::variable(name, fault))
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn optional<T>(
         &self,
         name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, Fault>,
+        parse: impl FnOnce(&str) -> Result<T, WrongValue>,
     ) -> Result<Option<T>, SettingsError> {
         let value = self.text(name)?.as_deref().map(parse).transpose();
         value.map_err(|fault| SettingsError::variable(name, fault))
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
             let problem = format!("is {}, which is out of its range", shown(&text));
             let remedy =
                 format!("give a whole number from {} to {}, such as {default}", range.start(), range.end());
-            SettingsError::variable(name, Fault::new(problem, remedy))
+            SettingsError::variable(name, WrongValue::new(problem, remedy))
         })
     }
 
@@ -92,11 +92,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn choose<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Fault> {
+fn choose<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, WrongValue> {
     let chosen = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
         let problem = format!("is {}, which is not supported", shown(text));
-        Fault::new(problem, format!("use {}", names.join(" or ")))
+        WrongValue::new(problem, format!("use {}", names.join(" or ")))
     })
 }

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::bucket::{self, Bucket};
-use crate::error::{Fault, SettingsError, shown};
+use crate::error::{SettingsError, WrongValue, shown};
 use crate::location::ImagesUrl;
 use crate::reader::Reader;
 
@@ -70,7 +70,8 @@ impl Images {
         let access = Access { public_through_roster, ..Access::read(reader)? };
         match (url, bucket) {
             (ImagesUrl::Folder(_), None) if access.public_url.is_some() => {
-                let fault = Fault::new("is set, but no bucket is", "give S3_BUCKET too, or leave it out");
+                let fault =
+                    WrongValue::new("is set, but no bucket is", "give S3_BUCKET too, or leave it out");
                 Err(SettingsError::variable("S3_PUBLIC_URL", fault))
             }
             (ImagesUrl::Folder(folder), None) => Ok(Self::Folder { folder, s3: None }),
@@ -183,18 +184,24 @@ fn endpoint_url(text: &str) -> Result<String, SettingsError> {
 }
 
 /// An address to which a path can be added.
-fn web_address(text: &str, remedy: &str) -> Result<String, Fault> {
+fn web_address(text: &str, remedy: &str) -> Result<String, WrongValue> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     // What is no URL may hold a password all the same, and is not shown then.
     let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
     if url.as_ref().map_or_else(|| text.contains('@'), has_user) {
-        return Err(Fault::new("has a user name or password", remedy));
+        return Err(WrongValue::new("has a user name or password", remedy));
     }
     if url.is_none() {
-        return Err(Fault::new(format!("is {}, which is no http:// or https:// URL", shown(text)), remedy));
+        return Err(WrongValue::new(
+            format!("is {}, which is no http:// or https:// URL", shown(text)),
+            remedy,
+        ));
     }
     if text.contains(|c: char| matches!(c, '?' | '#' | '\\') || c.is_whitespace() || c.is_control()) {
-        return Err(Fault::new(format!("is {}, which has more than host and path", shown(text)), remedy));
+        return Err(WrongValue::new(
+            format!("is {}, which has more than host and path", shown(text)),
+            remedy,
+        ));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -207,10 +214,12 @@ fn region_of(given: Option<String>, elsewhere: bool) -> Result<String, SettingsE
             if region.len() <= 63 && region.bytes().all(is_region) {
                 return Ok(region);
             }
-            Fault::new(format!("is {}, which can't be a region", shown(&region)), remedy)
+            WrongValue::new(format!("is {}, which can't be a region", shown(&region)), remedy)
         }
         None if elsewhere => return Ok(REGION_ELSEWHERE.to_owned()),
-        None => Fault::new("is not set, and AWS has to be told it (AWS_ENDPOINT_URL_S3 is not set)", remedy),
+        None => {
+            WrongValue::new("is not set, and AWS has to be told it (AWS_ENDPOINT_URL_S3 is not set)", remedy)
+        }
     };
     Err(SettingsError::variable("AWS_REGION", fault))
 }
@@ -221,7 +230,7 @@ fn keys(
     session_token: Option<String>,
 ) -> Result<Option<S3Keys>, SettingsError> {
     let missing = |name, other| {
-        let fault = Fault::new(format!("is not set, but {other} is"), "give both, or neither");
+        let fault = WrongValue::new(format!("is not set, but {other} is"), "give both, or neither");
         Err(SettingsError::variable(name, fault))
     };
     match (id, secret) {

@@ -19,8 +19,8 @@ fn without_variables_the_defaults_hold() {
     let settings = read(&[]).unwrap();
     assert_eq!(settings.host, Host::Address(Ipv4Addr::LOCALHOST.into()));
     assert_eq!(settings.port, 8000);
-    assert!(matches!(&settings.database, Database::Sqlite(file) if file == Path::new("data/roster.db")));
-    assert_eq!(settings.database_name, "fast_api_db");
+    assert_eq!(settings.database.file(), Some(Path::new("data/roster.db")));
+    assert_eq!(settings.database.name(), "fast_api_db");
     assert!(
         matches!(&settings.images, Images::Folder { folder, s3: None } if folder == Path::new("data/images"))
     );
@@ -41,7 +41,7 @@ fn without_variables_the_defaults_hold() {
     assert_eq!(settings.upload_spool, 256 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(20));
     assert_eq!(settings.trash_retention, Duration::from_hours(30 * 24));
-    assert_eq!(settings.mongodb_compare_every, Some(Duration::from_hours(1)));
+    assert_eq!(settings.database.compare_every(), Some(Duration::from_hours(1)));
     assert_eq!((settings.stop_delay, settings.metrics), (Duration::ZERO, None));
     assert_eq!(settings.log, LogSettings { level: tracing::Level::INFO, format: None });
 }
@@ -77,7 +77,7 @@ fn every_variable_sets_its_setting() {
     .unwrap();
     assert_eq!(settings.host.to_string(), "0.0.0.0");
     assert_eq!(settings.port, 0);
-    assert!(matches!(&settings.database, Database::Sqlite(file) if file == Path::new("/srv/a.db")));
+    assert_eq!(settings.database.file(), Some(Path::new("/srv/a.db")));
     assert!(matches!(&settings.images, Images::Folder { folder, .. } if folder == Path::new("/srv/images")));
     assert!(matches!(settings.secret_key, SecretKey::Given(key) if key.expose_secret() == GOOD_KEY));
     assert_eq!(settings.secret_key_previous.unwrap().expose_secret(), " old ");
@@ -97,7 +97,7 @@ fn every_variable_sets_its_setting() {
     assert_eq!(settings.upload_spool, 20 << 20);
     assert_eq!(settings.hash_deadline, Duration::from_secs(3));
     assert_eq!(settings.trash_retention, Duration::from_hours(24));
-    assert_eq!(settings.mongodb_compare_every, None);
+    assert_eq!(settings.database.compare_every(), None);
     assert_eq!(settings.stop_delay, Duration::from_secs(5));
     assert_eq!(settings.metrics.unwrap().to_string(), "[::1]:9464");
     let log = LogSettings { level: tracing::Level::DEBUG, format: Some(LogFormat::Json) };

@@ -11,7 +11,7 @@ use roster_domain::values::{Email, Username};
 use super::{BATCH, last_id};
 use crate::MongoStore;
 use crate::document;
-use crate::server::{Failure, Find, JOB_DEADLINE};
+use crate::server::{Find, JOB_DEADLINE, ServerFailure};
 
 /// How many groups of users a message names, so that it stays a line that can be read.
 const NAMED: usize = 100;
@@ -150,7 +150,7 @@ impl Part {
 
 impl MongoStore {
     /// Looks for what can't be decided among the users that are not adopted yet, and between them and the others.
-    pub(crate) async fn conflicts(&self) -> Result<Conflicts, Failure> {
+    pub(crate) async fn conflicts(&self) -> Result<Conflicts, ServerFailure> {
         let (emails, more_emails) = self.shared(Name::Email).await?;
         let (usernames, more_usernames) = self.shared(Name::Username).await?;
         let foreign_ids = self.foreign_ids().await?;
@@ -159,7 +159,7 @@ impl MongoStore {
 
     /// Groups of users with one key: those who are not adopted among themselves, and with those who are. As many as are named,
     /// and how many more there are.
-    async fn shared(&self, name: Name) -> Result<(Vec<Vec<String>>, usize), Failure> {
+    async fn shared(&self, name: Name) -> Result<(Vec<Vec<String>>, usize), ServerFailure> {
         let anybody_adopted = self.server.exists(doc! { "roster.v": { "$gt": 0 } }).await?;
         let hasher = RandomState::new();
         // Those named are few, so it does not matter that they are looked for once more.
@@ -204,7 +204,7 @@ impl MongoStore {
         &self,
         name: Name,
         is_suspect: impl Fn(&str) -> bool,
-    ) -> Result<Vec<Vec<String>>, Failure> {
+    ) -> Result<Vec<Vec<String>>, ServerFailure> {
         let mut groups: BTreeMap<String, (BTreeSet<ObjectId>, usize)> = BTreeMap::new();
         let mut after = None;
         loop {
@@ -234,7 +234,7 @@ impl MongoStore {
     }
 
     /// Adopted users with one of these keys, whom another has.
-    async fn others_with(&self, name: Name, keyed: &[Keyed]) -> Result<Vec<Keyed>, Failure> {
+    async fn others_with(&self, name: Name, keyed: &[Keyed]) -> Result<Vec<Keyed>, ServerFailure> {
         if keyed.is_empty() {
             return Ok(Vec::new());
         }
@@ -245,7 +245,7 @@ impl MongoStore {
         Ok(others)
     }
 
-    async fn adopted_with(&self, field: &str, keys: Vec<Bson>) -> Result<Vec<Keyed>, Failure> {
+    async fn adopted_with(&self, field: &str, keys: Vec<Bson>) -> Result<Vec<Keyed>, ServerFailure> {
         let path = format!("roster.{field}");
         let find = Find {
             filter: doc! { &path: { "$in": keys } },
@@ -263,7 +263,7 @@ impl MongoStore {
         Ok(found.iter().filter_map(keyed).collect())
     }
 
-    async fn foreign_ids(&self) -> Result<Vec<String>, Failure> {
+    async fn foreign_ids(&self) -> Result<Vec<String>, ServerFailure> {
         let find = Find {
             filter: doc! { "_id": { "$not": { "$type": "objectId" } } },
             projection: doc! { "_id": 1 },

@@ -10,7 +10,7 @@ use roster_domain::values::{Reason, TrashEntryId, UserId};
 
 use crate::MongoStore;
 use crate::document;
-use crate::server::{Failure, JOB_DEADLINE};
+use crate::server::{JOB_DEADLINE, ServerFailure};
 
 impl MongoStore {
     /// The newest entry of each of these users that has one. An entry that was taken up before is none, also where it was left
@@ -18,7 +18,7 @@ impl MongoStore {
     pub(super) async fn legacy_entries(
         &self,
         users: &[(ObjectId, &RawDocument)],
-    ) -> Result<HashMap<ObjectId, TrashEntry>, Failure> {
+    ) -> Result<HashMap<ObjectId, TrashEntry>, ServerFailure> {
         if users.is_empty() {
             return Ok(HashMap::new());
         }
@@ -56,7 +56,7 @@ impl MongoStore {
 
     /// Takes up entries that are newer than those that we keep: of users who went back to the FastAPI service and were
     /// deleted there anew. The old entry's date must not decide when they go for good.
-    pub(crate) async fn take_up_newer_entries(&self) -> Result<(), Failure> {
+    pub(crate) async fn take_up_newer_entries(&self) -> Result<(), ServerFailure> {
         let newer = [
             doc! { "$set": { "user": {
                 "$convert": { "input": "$user_id", "to": "objectId", "onError": Bson::Null, "onNull": Bson::Null },

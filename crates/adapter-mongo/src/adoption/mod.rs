@@ -18,7 +18,7 @@ use roster_domain::values::{Email, Reason, TrashEntryId, UserId, Username};
 pub use self::conflicts::Conflicts;
 
 use crate::document::{self, literal, object_id};
-use crate::server::{Failure, Find, JOB_DEADLINE};
+use crate::server::{Find, JOB_DEADLINE, ServerFailure};
 use crate::{MongoStore, archive, indexes, names, statements};
 
 /// How many users are adopted in one command.
@@ -40,12 +40,16 @@ pub(crate) type Refused = ObjectId;
 
 impl MongoStore {
     /// Whether any user is not adopted yet.
-    pub(crate) async fn has_unadopted(&self) -> Result<bool, Failure> {
+    pub(crate) async fn has_unadopted(&self) -> Result<bool, ServerFailure> {
         Ok(!self.unadopted(None, 1).await?.is_empty())
     }
 
     /// The next users that are not adopted yet, in id order.
-    async fn unadopted(&self, after: Option<ObjectId>, limit: i64) -> Result<Vec<RawDocumentBuf>, Failure> {
+    async fn unadopted(
+        &self,
+        after: Option<ObjectId>,
+        limit: i64,
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         // The comparison leaves out ids that are no `ObjectId`s.
         let after = after.unwrap_or_else(|| ObjectId::from_bytes([0; 12]));
         let filter = doc! {
@@ -60,7 +64,7 @@ impl MongoStore {
     }
 
     /// Adopts all users that are not adopted yet, and returns those that could not be.
-    pub(crate) async fn adopt_all(&self) -> Result<Vec<Refused>, Failure> {
+    pub(crate) async fn adopt_all(&self) -> Result<Vec<Refused>, ServerFailure> {
         let (mut refused, mut looked_at) = (Vec::new(), 0);
         let adopted = self.adopt_each(&mut refused, &mut looked_at).await;
         if looked_at > 0 {
@@ -76,7 +80,11 @@ impl MongoStore {
         adopted.map(|()| refused)
     }
 
-    async fn adopt_each(&self, refused: &mut Vec<Refused>, looked_at: &mut usize) -> Result<(), Failure> {
+    async fn adopt_each(
+        &self,
+        refused: &mut Vec<Refused>,
+        looked_at: &mut usize,
+    ) -> Result<(), ServerFailure> {
         let mut after = None;
         loop {
             let batch = self.unadopted(after, BATCH).await?;
@@ -88,14 +96,14 @@ impl MongoStore {
     }
 
     /// Adopts one user where it is not yet; `false` where there is none, or none that can be adopted.
-    pub(crate) async fn adopt_if_needed(&self, user: UserId) -> Result<bool, Failure> {
+    pub(crate) async fn adopt_if_needed(&self, user: UserId) -> Result<bool, ServerFailure> {
         let filter = doc! { "_id": object_id(user), "is_deleted": false };
         let Some(found) = self.server.find_one(filter, fields()).await? else { return Ok(false) };
         Ok(!document::is_unadopted(&found) || self.adopt(&[found]).await?.is_empty())
     }
 
     /// Adopts users as they were read, or makes their subdocument fit again, and returns those that could not be.
-    pub(crate) async fn adopt(&self, found: &[RawDocumentBuf]) -> Result<Vec<Refused>, Failure> {
+    pub(crate) async fn adopt(&self, found: &[RawDocumentBuf]) -> Result<Vec<Refused>, ServerFailure> {
         let found: Vec<(ObjectId, &RawDocument)> = with_ids(found).collect();
         let lacking: Vec<_> = found.iter().filter(|(_, found)| lacks_entry(found)).copied().collect();
         let entries = self.entries_for(&lacking, |_| self.ids.trash_entry_id()).await?;
@@ -109,7 +117,7 @@ impl MongoStore {
         let mut refused = Vec::new();
         for failed in outcome.failed {
             if !failed.is_duplicate_key {
-                return Err(Failure::Unexpected(failed.message));
+                return Err(ServerFailure::Unexpected(failed.message));
             }
             refused.extend(found.get(failed.place).map(|(id, _)| *id));
         }
@@ -122,7 +130,7 @@ impl MongoStore {
         &self,
         users: &[(ObjectId, &RawDocument)],
         new_id: impl Fn(ObjectId) -> TrashEntryId,
-    ) -> Result<HashMap<ObjectId, TrashEntry>, Failure> {
+    ) -> Result<HashMap<ObjectId, TrashEntry>, ServerFailure> {
         let mut entries = self.legacy_entries(users).await?;
         for (id, _) in users.iter().filter(|(_, found)| lacks_entry(found)) {
             let user_id = UserId::from_bytes(id.bytes());
@@ -139,7 +147,10 @@ impl MongoStore {
 
     /// Accounts as an adoption would make them, which nothing is written of. What an entry lacks is made of the clock and of the
     /// user's own id.
-    pub(crate) async fn as_adopted(&self, found: &[RawDocumentBuf]) -> Result<Vec<RawDocumentBuf>, Failure> {
+    pub(crate) async fn as_adopted(
+        &self,
+        found: &[RawDocumentBuf],
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let deleted: Vec<_> =
             with_ids(found).filter(|(_, found)| document::is_true(found, "is_deleted")).collect();
         let entries = self.entries_for(&deleted, own_id).await?;
@@ -176,7 +187,7 @@ impl MongoStore {
     pub(crate) async fn unadopted_entries(
         &self,
         after: Option<ObjectId>,
-    ) -> Result<(Vec<TrashEntry>, Option<ObjectId>), Failure> {
+    ) -> Result<(Vec<TrashEntry>, Option<ObjectId>), ServerFailure> {
         let find = Find {
             filter: doc! {
                 "is_deleted": true,
@@ -198,7 +209,7 @@ impl MongoStore {
 
     /// Removes the refresh tokens that the FastAPI service kept in the clear. They work on: a token's signature is what
     /// counts, and no token of that service names a session.
-    pub(crate) async fn remove_raw_tokens(&self) -> Result<(), Failure> {
+    pub(crate) async fn remove_raw_tokens(&self) -> Result<(), ServerFailure> {
         let tokens = self.server.writes.database.collection::<Document>("refresh_tokens");
         let removed = self
             .server
@@ -217,7 +228,7 @@ impl MongoStore {
 
     /// Users who were deleted or restored by hand, and empty tombstones. Their indexes hold nobody else, so that this costs
     /// nothing where there are none.
-    pub(crate) async fn marked_beneath(&self) -> Result<Vec<RawDocumentBuf>, Failure> {
+    pub(crate) async fn marked_beneath(&self) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let deleted = doc! { "is_deleted": true, "roster.trash.id": Bson::Null };
         let restored = doc! { "is_deleted": false, "roster.trash.id": { "$exists": true } };
         let mut found = self.changed_beneath(deleted, doc! {}, Some(indexes::DELETED)).await?;
@@ -230,7 +241,7 @@ impl MongoStore {
     pub(crate) async fn compared(
         &self,
         after: Option<ObjectId>,
-    ) -> Result<(Vec<RawDocumentBuf>, Option<ObjectId>), Failure> {
+    ) -> Result<(Vec<RawDocumentBuf>, Option<ObjectId>), ServerFailure> {
         let after = after.unwrap_or_else(|| ObjectId::from_bytes([0; 12]));
         let last = Find {
             filter: doc! { "_id": { "$gt": after } },
@@ -254,7 +265,7 @@ impl MongoStore {
         mut filter: Document,
         sort: Document,
         index: Option<&'static str>,
-    ) -> Result<Vec<RawDocumentBuf>, Failure> {
+    ) -> Result<Vec<RawDocumentBuf>, ServerFailure> {
         let suffixes =
             doc! { "$cond": [{ "$isArray": "$roster.suffixes" }, { "$size": "$roster.suffixes" }, 0] };
         filter.extend(doc! { "roster.v": { "$ne": Bson::Null }, "$expr": { "$cond": [

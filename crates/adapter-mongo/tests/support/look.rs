@@ -4,7 +4,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use roster_adapter_mongo::MongoStore;
 use roster_domain::entities::{Page, TrashEntry};
-use roster_domain::ports::{Trash, UserQuery, Users};
+use roster_domain::ports::{Directory, Trash, UserQuery};
 use roster_domain::values::UserId;
 use roster_domain_testkit::fixtures::{page, search_term};
 
@@ -35,7 +35,7 @@ pub(crate) async fn count(database: &Database, collection: &str, filter: Documen
 /// How many users are live, or have that text in their username.
 pub(crate) async fn total(store: &MongoStore, search: Option<&str>) -> u64 {
     let query = UserQuery { search: search.map(search_term), page: page(1, 10) };
-    Users::list(store, &query).await.expect("the database answers").total
+    Directory::list(store, &query).await.expect("the database answers").total
 }
 
 /// The first page of the trash.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use mongodb::Collection;
 use mongodb::bson::Document;
-use roster_adapter_mongo::{ConnectError, Found, MongoSource, MongoStore};
+use roster_adapter_mongo::{ConnectError, MongoSource, MongoStore};
+use roster_domain::ports::Occupancy;
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
 use roster_domain_testkit::fixtures::START;
 use roster_test_mongo::{Topology, asked_topology};
@@ -54,7 +55,7 @@ impl Database {
     }
 
     /// What a look at it tells, tried as often as a store.
-    pub(crate) async fn examine(&self) -> Result<Found, ConnectError> {
+    pub(crate) async fn examine(&self) -> Result<Occupancy, ConnectError> {
         let examined = async {
             loop {
                 let (clock, ids) = clock_and_ids();

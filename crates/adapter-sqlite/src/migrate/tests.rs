@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use roster_domain::ports::{AccountArchive, CreateError, Users};
+use roster_domain::ports::{AccountArchive, Accounts, CreateError, Store as _};
 use roster_domain::values::{ProfileImage, UserId};
 use roster_domain_testkit::fixtures::{change, new_user};
 use tempfile::TempDir;

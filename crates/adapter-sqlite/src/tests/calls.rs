@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use roster_domain::ports::{CallOutcome, StoreCall, StoreObserver, Unavailable};
+use roster_domain::ports::{CallOutcome, Store as _, StoreCall, StoreObserver, Unavailable};
 use rusqlite::Connection;
 
 use super::store;
 use crate::clock::now;
-use crate::fault::Failure;
+use crate::fault::WriteError;
 
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
@@ -27,7 +27,7 @@ impl StoreObserver for Told {
     }
 }
 
-type Written = Result<usize, Failure<Unavailable>>;
+type Written = Result<usize, WriteError<Unavailable>>;
 
 #[tokio::test]
 async fn a_call_tells_what_it_shows_to_work_and_one_that_wrote_nothing_shows_no_writing() {
@@ -39,7 +39,7 @@ async fn a_call_tells_what_it_shows_to_work_and_one_that_wrote_nothing_shows_no_
     store.write("some", run("INSERT INTO numbers VALUES (1)")).await.unwrap();
     store.write("none", run("DELETE FROM numbers WHERE number = 2")).await.unwrap();
     store.write("wrong", run("DELETE FROM nowhere")).await.unwrap_err();
-    let refuse = |_: &Connection| -> Written { Err(Failure::Refused(Unavailable::new("a rule", "no"))) };
+    let refuse = |_: &Connection| -> Written { Err(WriteError::Refused(Unavailable::new("a rule", "no"))) };
     store.write("against a rule", refuse).await.unwrap_err();
     store.look_up("look", |_| Ok(())).unwrap();
     store.page("page", |connection| connection.execute("DELETE FROM users", [])).await.unwrap_err();

@@ -1,6 +1,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use roster_domain::ports::Store as _;
 use rusqlite::Connection;
 
 use super::store;

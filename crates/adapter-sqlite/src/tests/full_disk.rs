@@ -1,5 +1,7 @@
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, CreateError, Unavailable, UserQuery, Users};
+use roster_domain::ports::{
+    AccountArchive, Accounts, CreateError, Directory, Sessions, Unavailable, UserQuery,
+};
 use roster_domain_testkit::fixtures::{START, account, change, new_user, page};
 use rusqlite::Connection;
 

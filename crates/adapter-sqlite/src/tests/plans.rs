@@ -1,8 +1,9 @@
 use rusqlite::Connection;
 
 use super::store;
-use crate::list::{CONTAINING, LIVE, List, MATCHING, USER_AT, WITH_BOTH_ENDS};
-use crate::{archive, rank, removals, trash, users};
+use crate::directory::{CONTAINING, LIVE, MATCHING, USER_AT, WITH_BOTH_ENDS};
+use crate::list::List;
+use crate::{accounts, archive, profile_images, rank, sessions, trash};
 
 /// What SQLite is going to do for a query, one step a line.
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
@@ -27,10 +28,16 @@ fn statements(list: &List) -> [&'static str; 3] {
 
 #[tokio::test]
 async fn point_look_ups_search_through_an_index_and_scan_nothing() {
-    let queries =
-        [users::LIVE_USER, users::CALLER, users::CREDENTIALS, users::SESSION, users::USERNAME_TAKEN, USER_AT]
-            .into_iter()
-            .chain([rank::BEFORE, rank::AFTER]);
+    let queries = [
+        accounts::LIVE_USER,
+        accounts::CALLER,
+        accounts::USERNAME_TAKEN,
+        sessions::CREDENTIALS,
+        sessions::SESSION,
+        USER_AT,
+    ]
+    .into_iter()
+    .chain([rank::BEFORE, rank::AFTER]);
     for (sql, plan) in plans(queries).await {
         assert!(plan.iter().any(|step| step.starts_with("SEARCH")), "{sql}: {plan:?}");
         assert!(!plan.iter().any(|step| step.starts_with("SCAN users")), "{sql}: {plan:?}");
@@ -41,14 +48,14 @@ async fn point_look_ups_search_through_an_index_and_scan_nothing() {
 
 #[tokio::test]
 async fn removals_are_found_in_order_in_the_index_of_their_store() {
-    for (sql, plan) in plans([removals::DUE, removals::STORES]).await {
+    for (sql, plan) in plans([profile_images::DUE, profile_images::STORES]).await {
         let by_store =
             |step: &String| step.starts_with("SEARCH image_removals USING") && step.contains("(store");
         assert!(plan.iter().any(by_store), "{sql}: {plan:?}");
         assert!(!plan.iter().any(|step| step.starts_with("SCAN image_removals")), "{sql}: {plan:?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
     }
-    let (_, due) = &plans([removals::DUE]).await[0];
+    let (_, due) = &plans([profile_images::DUE]).await[0];
     assert!(due.iter().any(|step| step.contains("image_removals_due (store=? AND (due_at,key)>")), "{due:?}");
 }
 

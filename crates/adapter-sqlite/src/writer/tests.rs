@@ -15,7 +15,7 @@ impl Writer {
     where
         T: Send + 'static,
         E: From<Unavailable> + Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, WriteError<E>> + Send + 'static,
     {
         self.send(work).await.unwrap_or_else(|fault| Err(E::from(fault.into()))).map(|done| done.value)
     }
@@ -46,7 +46,7 @@ impl From<Unavailable> for Refusal {
 }
 
 impl Refusal {
-    fn fault(&self) -> Option<&Fault> {
+    fn fault(&self) -> Option<&SqliteFault> {
         match self {
             Self::Odd => None,
             Self::Unavailable(error) => error.source.downcast_ref(),
@@ -62,7 +62,7 @@ async fn insert(writer: &Writer, number: i64) -> Result<(), Refusal> {
     writer
         .run(move |connection| {
             write_number(connection, number)?;
-            if number % 2 == 0 { Ok(()) } else { Err(Failure::Refused(Refusal::Odd)) }
+            if number % 2 == 0 { Ok(()) } else { Err(WriteError::Refused(Refusal::Odd)) }
         })
         .await
 }
@@ -121,7 +121,7 @@ async fn of_writes_that_share_a_commit_the_refused_and_the_failed_leave_nothing_
     let [Ok(()), Err(Refusal::Odd), Ok(()), Err(failed), Ok(())] = &answers[..] else {
         panic!("{answers:?}")
     };
-    assert!(matches!(failed.fault(), Some(Fault::Sqlite(_))), "{failed:?}");
+    assert!(matches!(failed.fault(), Some(SqliteFault::Sqlite(_))), "{failed:?}");
     assert_eq!(stored(&writer).await, [2, 4, 6]);
 }
 
@@ -134,7 +134,7 @@ async fn a_write_that_panics_is_undone_and_the_next_goes_on() {
             panic!("on purpose");
         })
         .await;
-    assert!(matches!(panicked.unwrap_err().fault(), Some(Fault::Panicked)));
+    assert!(matches!(panicked.unwrap_err().fault(), Some(SqliteFault::Panicked)));
     insert(&writer, 2).await.unwrap();
     assert_eq!(stored(&writer).await, [2]);
 }
@@ -145,7 +145,7 @@ async fn a_write_by_itself_that_is_refused_or_fails_leaves_nothing_and_the_next_
     assert!(matches!(insert(&writer, 3).await, Err(Refusal::Odd)));
     insert(&writer, 2).await.unwrap();
     let failed = insert(&writer, 2).await.unwrap_err();
-    assert!(matches!(failed.fault(), Some(Fault::Sqlite(_))), "{failed:?}");
+    assert!(matches!(failed.fault(), Some(SqliteFault::Sqlite(_))), "{failed:?}");
     insert(&writer, 4).await.unwrap();
     assert_eq!(stored(&writer).await, [2, 4]);
 }
@@ -178,7 +178,7 @@ async fn a_write_that_ends_the_whole_transaction_fails_all_that_share_it() {
     blocked.await.unwrap().unwrap();
     for task in [before, ending, after] {
         let failed = task.await.unwrap().unwrap_err();
-        assert!(matches!(failed.fault(), Some(Fault::Sqlite(_))), "{failed:?}");
+        assert!(matches!(failed.fault(), Some(SqliteFault::Sqlite(_))), "{failed:?}");
     }
     assert_eq!(stored(&writer).await, [0; 0]);
     insert(&writer, 6).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_full_queue_refuses_at_once() {
     let waiting = spawn_insert(&writer, 2);
     until_queued(&writer, 1).await;
     let refused = insert(&writer, 4).await.unwrap_err();
-    assert!(matches!(refused.fault(), Some(Fault::QueueFull)), "{refused:?}");
+    assert!(matches!(refused.fault(), Some(SqliteFault::QueueFull)), "{refused:?}");
     drop(go_on);
     blocked.await.unwrap().unwrap();
     waiting.await.unwrap().unwrap();
@@ -203,7 +203,7 @@ async fn a_full_queue_refuses_at_once() {
 async fn a_write_that_has_waited_too_long_does_not_begin() {
     let mut writer = Writer::start(numbers(), Home::default(), 100, Duration::ZERO).unwrap();
     let late = insert(&writer, 2).await.unwrap_err();
-    assert!(matches!(late.fault(), Some(Fault::TooLate)), "{late:?}");
+    assert!(matches!(late.fault(), Some(SqliteFault::TooLate)), "{late:?}");
     writer.deadline = LONG;
     assert_eq!(stored(&writer).await, [0; 0]);
 }
@@ -213,7 +213,7 @@ async fn a_caller_of_a_write_that_hangs_is_answered_in_bounded_time() {
     let writer = start(100, Duration::from_secs(1));
     let (go_on, blocked) = blocked(&writer).await;
     let hanging = blocked.await.unwrap().unwrap_err();
-    assert!(matches!(hanging.fault(), Some(Fault::TimedOut)), "{hanging:?}");
+    assert!(matches!(hanging.fault(), Some(SqliteFault::TimedOut)), "{hanging:?}");
     drop(go_on);
 }
 
@@ -241,7 +241,7 @@ async fn closing_finishes_what_waits() {
     let mut answers = Vec::new();
     for number in 0..10 {
         let (answer, answered) = oneshot::channel();
-        let work = move |connection: &Connection| -> Result<usize, Failure<Refusal>> {
+        let work = move |connection: &Connection| -> Result<usize, WriteError<Refusal>> {
             Ok(write_number(connection, number)?)
         };
         let task = Task { begin_by: now() + LONG, work: Some(work), outcome: None, answer };

@@ -5,8 +5,7 @@ use roster_domain::entities::Request;
 use roster_domain::use_cases::SignUp;
 use roster_domain::values::{Email, Password, Username};
 
-use super::{say, waiting};
-use crate::Failure;
+use super::{Failure, say, waiting};
 use crate::composition::compose;
 use crate::server::StartError;
 use roster_settings::Settings;
@@ -30,7 +29,7 @@ pub(super) fn create(form: Form) -> Result<(), Failure> {
     let settings = Settings::load()?;
     let Form { email, username } = form;
     let password = Password::parse(read_password()?).map_err(|error| Failure::Password(error.to_string()))?;
-    let told = format!("{} is an admin in {}", username.as_str(), settings.database_place());
+    let told = format!("{} is an admin in {}", username.as_str(), settings.database.place());
     let form = SignUp { email, username, password };
     waiting(settings.log, async {
         let composition = compose(&settings).await.map_err(StartError::from)?;

@@ -1,24 +1,20 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use roster_domain::ports::{Clock, Ids};
+use roster_domain::ports::{Clock, Database, Occupancy};
+use roster_domain::values::weakness;
 use roster_domain::{AdminSignUp, Chain};
+use roster_jobs::told_of_expired;
+use roster_settings::{Bucket, Examined, Images, S3Settings, SecretKey, Settings};
 use rustix::fs::{Access, access};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{health, say, waiting};
-use crate::Failure;
+use super::{Failure, health, say, waiting};
 use crate::composition::{
-    CompositionError, Found, Wait, examine_bucket, examine_database, examine_folder, expired_in,
-    exposed_files, refuse_lost,
+    self, CompositionError, System, examine_bucket, examine_folder, examine_signing_key, refuse_lost,
 };
-use crate::expiry;
 use crate::listen::listen;
-use crate::secret_key;
-use crate::system::{RandomIds, SystemClock};
-use roster_settings::{Bucket, Database, Examined, Images, S3Settings, SecretKey, Settings, weakness};
 
 /// What there is to say of one thing.
 enum Finding {
@@ -52,11 +48,18 @@ pub(super) fn run() -> Result<(), Failure> {
         if let Some(previous) = &settings.secret_key_previous {
             report.add("previous key", previous_key(previous))?;
         }
-        let found = database(&settings).await;
-        let is_usable = !matches!(found, Finding::Wrong { .. });
-        report.add("database", found)?;
-        if is_usable && let Some(expired) = trash(&settings).await {
-            report.add("trash", expired)?;
+        let system = System::new();
+        match composition::database(&settings.database, &system) {
+            Ok(named) => {
+                let found = database(&settings, named.as_ref()).await;
+                let is_usable = !matches!(found, Finding::Wrong { .. });
+                report.add("database", found)?;
+                let expired = trash(&settings, named.as_ref(), system.clock.as_ref());
+                if is_usable && let Some(expired) = expired.await {
+                    report.add("trash", expired)?;
+                }
+            }
+            Err(error) => report.add("database", failed(&error))?,
         }
         match &settings.images {
             Images::Folder { folder, s3 } => {
@@ -196,10 +199,10 @@ fn signing_key(settings: &Settings) -> Finding {
             None => Finding::Good("SECRET_KEY".to_owned()),
         };
     };
-    match secret_key::examine(folder) {
+    match examine_signing_key(folder) {
         Ok((true, file)) => Finding::Good(format!("kept in {}", file.display())),
         Ok((false, file)) => to_be_made(&file),
-        Err(error) => wrong(&error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -211,42 +214,35 @@ fn previous_key(key: &SecretString) -> Finding {
     })
 }
 
-async fn database(settings: &Settings) -> Finding {
+async fn database(settings: &Settings, database: &dyn Database) -> Finding {
     if let Err(error) = refuse_lost(settings) {
-        return composition(&error);
+        return failed(&error);
     }
-    let place = match &settings.database {
-        Database::Sqlite(file) if !file.exists() => return to_be_made(file),
-        _ => settings.database_place(),
-    };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
-    let examined = examine_database(&settings.database, &settings.database_name, Wait::No, &clock, &ids);
-    match examined.await {
-        Ok(Found::Nobody | Found::Users) => seen_by_others(place, &settings.database),
-        Ok(Found::Unadopted) => {
+    if let Some(file) = settings.database.file().filter(|file| !file.exists()) {
+        return to_be_made(file);
+    }
+    let place = settings.database.place();
+    match database.examine().await {
+        Ok(Occupancy::Nobody | Occupancy::Users) => seen_by_others(place, database),
+        Ok(Occupancy::Unadopted) => {
             Finding::Good(format!("{place}; users of the FastAPI service will be taken over"))
         }
-        Err(error) => composition(&error),
+        Err(error) => failed(&CompositionError::Database(error)),
     }
 }
 
 /// Who is in the trash for too long, where anybody is.
-async fn trash(settings: &Settings) -> Option<Finding> {
-    if matches!(&settings.database, Database::Sqlite(file) if !file.exists()) {
-        return None;
-    }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
-    match expired_in(settings, &clock, &ids).await {
-        Ok(expired) => expiry::told(expired, "as soon as the service runs").map(Finding::Risky),
-        Err(error) => Some(composition(&error)),
+async fn trash(settings: &Settings, database: &dyn Database, clock: &dyn Clock) -> Option<Finding> {
+    let now = clock.now();
+    match database.expired(now.minus(settings.trash_retention), now).await {
+        Ok(expired) => told_of_expired(expired, "as soon as the service runs").map(Finding::Risky),
+        Err(error) => Some(failed(&CompositionError::Database(error))),
     }
 }
 
 /// A database that is good but for who else may see it.
-fn seen_by_others(place: String, database: &Database) -> Finding {
-    let exposed = match exposed_files(database) {
+fn seen_by_others(place: String, database: &dyn Database) -> Finding {
+    let exposed = match database.exposed_files() {
         Ok(exposed) => exposed,
         Err(error) => {
             return Finding::Wrong {
@@ -269,7 +265,7 @@ fn images_in(folder: &Path) -> Finding {
     }
     match examine_folder(folder) {
         Ok(()) => Finding::Good(folder.display().to_string()),
-        Err(error) => composition(&error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -303,7 +299,7 @@ fn can_be_made(path: &Path) -> Result<(), (PathBuf, io::Error)> {
     access(&folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| (folder, error.into()))
 }
 
-fn composition(error: &CompositionError) -> Finding {
+fn failed(error: &CompositionError) -> Finding {
     Finding::Wrong { why: Chain(error).to_string(), blames_a_setting: error.blames_a_setting() }
 }
 

@@ -1,8 +1,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Arguments, print};
-use crate::Failure;
+use super::{Arguments, Failure, print};
 
 /// Prints a script that completes arguments in that shell.
 pub(super) fn run(shell: Shell) -> Result<(), Failure> {

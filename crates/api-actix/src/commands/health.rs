@@ -5,8 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::say;
-use crate::Failure;
+use super::{Failure, say};
 use roster_settings::{Host, ServiceAddress};
 
 /// How long all of it may take.

@@ -2,8 +2,7 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use super::{Arguments, print};
-use crate::Failure;
+use super::{Arguments, Failure, print};
 
 /// Prints the manual page of the command of these names, or that of the program where there are none.
 pub(super) fn run(names: &[String]) -> Result<(), Failure> {

@@ -7,11 +7,14 @@
 mod admin;
 mod check;
 mod completions;
+mod failure;
 mod health;
 mod man;
 mod migrate;
 mod openapi;
 mod purge;
+mod runtime;
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,8 +22,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{Failure, logging};
 use roster_settings::LogSettings;
+use roster_telemetry::logging;
+
+use self::runtime::runtime;
+
+pub use self::failure::Failure;
+pub use self::serve::serve;
 
 /// Keeps the users of an application: sign-up, log-in, roles, search, profile images, and a trash.
 #[derive(Debug, Parser)]
@@ -83,7 +91,7 @@ enum Admin {
 pub fn run() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let ended = match command.unwrap_or(Command::Serve) {
-        Command::Serve => crate::serve(),
+        Command::Serve => serve(),
         Command::Health => health::run(),
         Command::Admin(Admin::Create(form)) => admin::create(form),
         Command::Check => check::run(),
@@ -105,7 +113,7 @@ pub fn run() -> ExitCode {
 /// Does what waits for stores, on a runtime of its own. Meanwhile it logs to standard error.
 fn waiting(log: LogSettings, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     logging::start_beside_output(log);
-    let runtime = crate::runtime();
+    let runtime = runtime();
     let ended = runtime.block_on(work);
     // Not dropped, which would wait for threads that a hung disk may hold.
     runtime.shutdown_background();

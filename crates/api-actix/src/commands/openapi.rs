@@ -1,5 +1,4 @@
-use super::print;
-use crate::Failure;
+use super::{Failure, print};
 use crate::http::document;
 
 /// Prints the API's document.

@@ -1,17 +1,13 @@
-use std::sync::Arc;
-
 use roster_domain::Roster;
 use roster_domain::entities::Request;
-use roster_domain::ports::{Clock, Ids};
+use roster_domain::ports::{Ids, Occupancy};
 use roster_domain::use_cases::RemovalProgress;
+use roster_jobs::told_of_expired;
+use roster_settings::Settings;
 
-use super::{say, waiting};
-use crate::Failure;
-use crate::composition::{Found, Wait, compose, examine_database, refuse_lost};
-use crate::expiry;
+use super::{Failure, say, waiting};
+use crate::composition::{System, compose, database, patiently, refuse_lost};
 use crate::server::StartError;
-use crate::system::{RandomIds, SystemClock};
-use roster_settings::{Database, Settings};
 
 /// Purges old trash and removes images, as the service's jobs do, but at once. What was done is told also where a store
 /// then goes away: it can't be seen in the stores any more.
@@ -19,14 +15,14 @@ pub(super) fn run() -> Result<(), Failure> {
     let settings = Settings::load()?;
     waiting(settings.log, async {
         refuse_empty(&settings).await?;
-        say(&format!("purging {}", settings.database_place()))?;
+        say(&format!("purging {}", settings.database.place()))?;
         let composition = compose(&settings).await.map_err(StartError::from)?;
         let (roster, ids) = (&composition.roster, &composition.ids);
         let mut purged = 0;
         let ended = purge(roster, ids.as_ref(), &mut purged).await;
         say(&format!("{purged} users deleted for good, who were in the trash for too long"))?;
         ended?;
-        if let Some(left) = expiry::told(roster.expired_trash().await?, "by the next run") {
+        if let Some(left) = told_of_expired(roster.expired_trash().await?, "by the next run") {
             say(&left)?;
         }
         let mut progress = RemovalProgress::default();
@@ -43,20 +39,17 @@ pub(super) fn run() -> Result<(), Failure> {
 /// A database that is not there is not made: there is nothing to purge in it.
 async fn refuse_empty(settings: &Settings) -> Result<(), Failure> {
     refuse_lost(settings).map_err(StartError::from)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
-    let (database, name) = (&settings.database, &settings.database_name);
-    let is_there = match database {
-        Database::Sqlite(file) => file.exists(),
-        Database::MongoDb(_) => {
-            let found = examine_database(database, name, Wait::AsAtStart, &clock, &ids).await;
-            !matches!(found.map_err(StartError::from)?, Found::Nobody)
-        }
+    let is_there = if let Some(file) = settings.database.file() {
+        file.exists()
+    } else {
+        let database = database(&settings.database, &System::new()).map_err(StartError::from)?;
+        let found = patiently(async || database.examine().await).await.map_err(StartError::from)?;
+        found != Occupancy::Nobody
     };
     if is_there {
         Ok(())
     } else {
-        Err(Failure::Usage(format!("there are no users in {}: DATABASE_URL", settings.database_place())))
+        Err(Failure::Usage(format!("there are no users in {}: DATABASE_URL", settings.database.place())))
     }
 }
 

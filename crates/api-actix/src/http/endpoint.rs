@@ -4,9 +4,6 @@ use actix_web::http::Method;
 /// Makes the route of one method to its handler.
 pub(super) type MakeRoute = fn() -> Route;
 
-/// What stands for the path where there is no endpoint.
-pub(super) const UNKNOWN: &str = "unknown";
-
 /// A path, and what may be done there.
 pub(super) struct Endpoint {
     /// A part in braces is one segment, whatever it is.

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use roster_domain::Error;
 use roster_fastapi_body::Fault;
 use roster_http_server::Malformed;
+use roster_telemetry::failures::Blame;
 
 use super::answers::{Detail, Limited, NameTaken};
 
@@ -43,25 +44,12 @@ pub(super) enum Refusal {
     Encoded,
 }
 
-/// What an outage is the fault of.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Blame {
-    Store,
-    Load,
-    /// Who configured it: something is not there that users need.
-    Settings,
-    /// Whoever took an image away.
-    Image,
-    /// Whoever put something else in an image's place, or answers instead of its store.
-    Content,
-}
-
 impl Refusal {
     /// What keeps this request from being answered, where it does so to others as well or each time it is repeated: a store
     /// that is away, too much to do, something that is missing.
     pub(super) const fn outage(&self) -> Option<(&'static str, Blame)> {
         match self {
-            Self::Domain(Error::Unavailable(away)) => Some((away.store, Blame::Store)),
+            Self::Domain(Error::Unavailable(away)) => Some((away.kind, Blame::Store)),
             Self::Domain(Error::Overloaded) | Self::NoRoom => Some(("load", Blame::Load)),
             Self::Domain(Error::NoImageStore) => Some(("image store not configured", Blame::Settings)),
             Self::Domain(Error::ImageMissing { .. }) => Some(("missing image", Blame::Image)),

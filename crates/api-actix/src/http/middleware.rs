@@ -1,31 +1,27 @@
 use std::any::Any;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use actix_http::Response;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
-use roster_domain::Error;
 use roster_domain::entities::Request;
 use roster_domain::values::{ClientAddress, RequestId, UserId};
+use roster_domain::{Chain, Error};
 use roster_http_server::Malformed;
+use roster_telemetry::requests::{self, Requests};
+use roster_telemetry::{Done, Outages, failures};
 use tokio::time::Instant;
 
-use super::access::Done;
 use super::endpoint::Endpoint;
-use super::error::{Blame, Refusal};
+use super::error::Refusal;
 use super::headers::{Area, name};
 use super::state::AppState;
-use crate::metrics::{self, Requests};
-use crate::outages::{FORGOTTEN, Outages};
-
-/// After how long without one the next request that there is no room for is told again.
-const CALM: Duration = Duration::from_mins(1);
 
 /// What the log tells of a request besides its answer.
 pub(super) struct Noted {
@@ -65,7 +61,7 @@ where
         let endpoint =
             response.request().app_data::<&'static Endpoint>().map(|endpoint| endpoint.path.as_str());
         let caller = response.request().extensions().get::<Noted>().and_then(|noted| noted.caller);
-        done.tell(endpoint, response.status(), id, caller);
+        done.tell(endpoint, response.status().as_u16(), id, caller);
         // By what was served, where something was: a path may be written in many ways.
         let area = endpoint.map_or(area, Area::of);
         let mut is_stopping = false;
@@ -93,9 +89,9 @@ pub(crate) fn refuse(state: &AppState, malformed: Malformed, peer: SocketAddr) -
     let client = state.proxies.client(Some(peer), &HeaderMap::new());
     let id = Request::of_client(state.ids.request_id(), client);
     let counted = state.requests.as_ref().map(Requests::begin);
-    let done = Done { method: None, started: Instant::now(), counted, client };
+    let done = Done { method: None::<Method>, started: Instant::now(), counted, client };
     let mut answer = Refusal::Malformed(malformed).error_response();
-    done.tell(None, answer.status(), id, None);
+    done.tell(None, answer.status().as_u16(), id, None);
     Area::Other.set_headers(answer.headers_mut(), id);
     answer.into()
 }
@@ -105,74 +101,17 @@ fn count_limited(state: &AppState, error: &actix_web::Error) {
     if state.requests.is_some()
         && let Some(Refusal::Domain(Error::RateLimited { limit, .. })) = error.as_error::<Refusal>()
     {
-        metrics::limited(limit);
+        requests::limited(limit);
     }
 }
 
-/// Logs why a request failed, where that is ours to know; what the client did wrong is the access log's. What may fail a
-/// thousand requests is told with the first of them, or by the store that fails.
+/// Logs why a request failed, where that is ours to know.
 fn log_failure(outages: &Outages, refusal: &Refusal, request: Request) {
-    let error = roster_domain::Chain(refusal);
-    let Some((cause, blame)) = refusal.outage() else {
-        if refusal.status_code().is_server_error() {
-            tracing::error!(event = "request failed", %error, %request, "a request failed");
-        }
-        return;
-    };
-    let is_news = match blame {
-        Blame::Store => outages.is_untold(cause, &error),
-        Blame::Load => outages.is_news(cause, String::new(), CALM),
-        Blame::Settings | Blame::Image => outages.is_news(cause, String::new(), FORGOTTEN),
-        // Each user's, and each way in which it is wrong.
-        Blame::Content => outages.is_news(cause, error.to_string(), FORGOTTEN),
-    };
-    match blame {
-        _ if !is_news => tracing::debug!(event = "request failed", %error, %request, "a request failed"),
-        Blame::Load => {
-            tracing::warn!(
-                event = "overload begins",
-                cause,
-                %error,
-                %request,
-                "requests are refused: too much waits"
-            );
-        }
-        Blame::Store => {
-            tracing::error!(
-                event = "request failed",
-                cause,
-                %error,
-                %request,
-                "requests fail: a store answers what makes no sense"
-            );
-        }
-        Blame::Settings => {
-            tracing::warn!(
-                event = "requests are refused",
-                cause,
-                %error,
-                %request,
-                "requests are refused: the settings lack something"
-            );
-        }
-        Blame::Image => {
-            tracing::error!(
-                event = "image missing",
-                cause,
-                %error,
-                %request,
-                "a user's image is not where it was stored"
-            );
-        }
-        Blame::Content => {
-            tracing::error!(
-                event = "image damaged",
-                cause,
-                %error,
-                %request,
-                "what the store answers is not the image that was stored"
-            );
-        }
+    let error = Chain(refusal);
+    match refusal.outage() {
+        Some((cause, blame)) => failures::tell_of_many(outages, cause, blame, &error, request),
+        None if refusal.status_code().is_server_error() => failures::tell_of_one(&error, request),
+        None => {}
     }
 }
 
@@ -190,9 +129,9 @@ struct Outside {
 }
 
 impl Outside {
-    fn new(id: Request, area: Area, done: &Done, why: &(impl std::fmt::Display + ?Sized)) -> Self {
-        tracing::error!(event = "request failed", error = %why, request = %id, "a request failed");
-        done.tell(None, StatusCode::INTERNAL_SERVER_ERROR, id, None);
+    fn new(id: Request, area: Area, done: &Done<Method>, why: &(impl Display + ?Sized)) -> Self {
+        failures::tell_of_one(why, id);
+        done.tell(None, StatusCode::INTERNAL_SERVER_ERROR.as_u16(), id, None);
         Self { id, area }
     }
 }

@@ -5,15 +5,14 @@
 //! - `routes`: serves the `table`, which is made of the `document` and the endpoints' handlers; `redirect` and `docs` answer
 //!   what no endpoint does.
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document. `refusals` has the answers that they share there.
-//! - `upload` and `padding`: read files.
+//! - `upload` and `spool`: read files.
 //! - `call`: what every endpoint asks of its request; `fields` has what forms are made of.
-//! - `middleware`: around every request, with the `headers` of every response and the `access` log. `preflight`: what browsers
+//! - `middleware`: around every request, with the `headers` of every response. `preflight`: what browsers
 //!   ask before they call from elsewhere.
 //! - `state` and `limits`: what all requests share, and how much each may send.
 //! - `answers`, `page` and `error`: what the domain says, as clients are told it.
 //! - `endpoint`: a path, and what may be done there. `client`: which address a request comes from.
 
-mod access;
 mod answers;
 mod call;
 mod client;
@@ -26,12 +25,12 @@ mod fields;
 mod headers;
 mod limits;
 mod middleware;
-mod padding;
 mod page;
 mod preflight;
 mod redirect;
 mod refusals;
 mod routes;
+mod spool;
 mod state;
 mod table;
 mod upload;

@@ -6,14 +6,13 @@ use roster_domain::Roster;
 use roster_domain::ports::{Ids, SpoolBudget, StoreCalls};
 use roster_domain::values::StoreName;
 use roster_fastapi_body::Room;
+use roster_telemetry::requests::Requests;
+use roster_telemetry::{Outages, Probe, Readiness};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::client::Proxies;
 use super::limits::Limits;
-use crate::metrics::Requests;
-use crate::outages::Outages;
-use crate::readiness::{Probe, Readiness};
 
 /// What the log calls where uploads are written to.
 pub(super) const TEMPORARY: &str = "the folder for temporary files";
@@ -59,7 +58,7 @@ impl AppState {
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             outages: Arc::default(),
-            temporary: StoreCalls::of(TEMPORARY, TEMPORARY),
+            temporary: StoreCalls::of_the_one(TEMPORARY),
             readiness: Readiness::default(),
             requests: None,
         }

@@ -1,11 +1,7 @@
-//! Spools a multipart upload to an unnamed temporary file, with a bounded part of it in memory.
+//! Reads the file of a multipart form.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::error::PayloadError;
@@ -13,19 +9,13 @@ use actix_web::http::header::{CONTENT_TYPE, ContentDisposition};
 use actix_web::web::{self, Bytes};
 use futures_util::{Stream, StreamExt};
 use roster_domain::Error;
-use roster_domain::ports::{Access, CallOutcome, Spool, SpoolShare, StoreCalls, Unavailable};
-use roster_fastapi_body::{Fault, Problem};
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout, timeout_at};
+use roster_domain::ports::{Spool, SpoolShare, StoreCalls};
+use roster_fastapi_body::{Fault, Pace, Problem, without_padding};
+use tokio::time::{timeout, timeout_at};
 
 use super::call::Call;
 use super::error::Refusal;
-use super::limits::Limits;
-use super::padding::without_padding;
-use super::state::TEMPORARY;
-
-/// How many bytes are written to the file at once.
-const BATCH: usize = 32 * 1024;
+use super::spool::SpoolFile;
 
 /// How many bytes an upload may have beside the image: boundaries, and fields that nobody asked for.
 const BESIDE_THE_IMAGE: u64 = 64 * 1024;
@@ -58,9 +48,10 @@ pub(super) async fn receive(
         return Err(Refusal::TooLarge);
     }
     share.grow_to(announced.min(limits.image)).map_err(Error::from)?;
-    let pace = Rc::new(Pace::new(limits));
+    let pace = Rc::new(Pace::new(limits.upload_stall, limits.upload_rate));
     let headers = call.http().headers();
-    let body = without_padding(headers.get(CONTENT_TYPE), at_most(most, payload, Rc::clone(&pace)));
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let body = without_padding(content_type, at_most(most, payload, Rc::clone(&pace)));
     let form = Multipart::new(headers, body);
     let state = call.state();
     let reading = read_form(form, field, limits.image, &pace, share, &state.temporary);
@@ -81,33 +72,6 @@ fn at_most(
         pace.received(length);
         if received > limit { Err(PayloadError::Overflow) } else { Ok(chunk) }
     })
-}
-
-/// How fast an upload has to be: it holds room that others want.
-///
-/// Each byte puts off the time at which it is too slow, but never further than it may stall: what came in a burst is no
-/// credit for a trickle.
-struct Pace {
-    stall: Duration,
-    rate: u32,
-    too_slow: Cell<Instant>,
-}
-
-impl Pace {
-    fn new(limits: &Limits) -> Self {
-        let Limits { upload_stall: stall, upload_rate, .. } = *limits;
-        Self { stall, rate: upload_rate.max(1), too_slow: Cell::new(Instant::now() + stall) }
-    }
-
-    fn received(&self, bytes: u64) {
-        let earned = Duration::from_micros(bytes.saturating_mul(1_000_000) / u64::from(self.rate));
-        self.too_slow.set((self.too_slow.get() + earned).min(Instant::now() + self.stall));
-    }
-
-    /// When more has to be there at the latest.
-    fn deadline(&self) -> Instant {
-        self.too_slow.get()
-    }
 }
 
 async fn read_form(
@@ -188,7 +152,7 @@ fn unreadable(error: &MultipartError) -> Refusal {
     }
 }
 
-/// Writes a field into a file that has no name, off the async threads. Its room is there before its bytes are.
+/// Writes a field into a file.
 async fn spool(
     field: &mut Field,
     limit: u64,
@@ -196,54 +160,15 @@ async fn spool(
     share: SpoolShare,
     folder: &StoreCalls,
 ) -> Result<Spool, Refusal> {
-    let file = Arc::new(blocking(folder, "make", Access::Read, tempfile::tempfile).await?);
-    let mut length = 0;
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut file = SpoolFile::make(folder, share).await?;
     while let Some(chunk) = next(field, pace).await {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
-        length += chunk.len() as u64;
-        if length > limit {
+        if file.length() + chunk.len() as u64 > limit {
             return Err(Refusal::TooLarge);
         }
-        share.grow_to(length).map_err(Error::from)?;
-        for piece in chunk.chunks(BATCH) {
-            if batch.len() + piece.len() > BATCH {
-                batch = write(folder, &file, batch).await?;
-            }
-            batch.extend_from_slice(piece);
-        }
+        file.append(&chunk).await?;
     }
-    write(folder, &file, batch).await?;
-    let file =
-        Arc::into_inner(file).ok_or_else(|| Error::Internal("the file is still being written".into()))?;
-    Ok(Spool::new(file, length).with_share(Some(Arc::new(share))))
-}
-
-/// Writes a batch to the file, and gives it back empty.
-async fn write(folder: &StoreCalls, file: &Arc<File>, mut batch: Vec<u8>) -> Result<Vec<u8>, Error> {
-    let (file, access) = (Arc::clone(file), Access::written(!batch.is_empty()));
-    blocking(folder, "write", access, move || {
-        (&*file).write_all(&batch)?;
-        batch.clear();
-        Ok(batch)
-    })
-    .await
-}
-
-/// Runs what waits for the disk on a thread that may wait. A full one makes files, and does not write to them.
-async fn blocking<T: Send + 'static>(
-    folder: &StoreCalls,
-    operation: &'static str,
-    access: Access,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Error> {
-    let call = folder.begin(operation, access);
-    let done = spawn_blocking(work).await.map_err(|panic| Error::Internal(panic.into()))?;
-    call.end(match &done {
-        Ok(_) => CallOutcome::Done(access),
-        Err(error) => CallOutcome::Failed(error),
-    });
-    Ok(done.map_err(|error| Unavailable::new(TEMPORARY, error))?)
+    Ok(file.finish().await?)
 }
 
 #[cfg(test)]
@@ -308,28 +233,5 @@ mod tests {
     ) {
         assert!(!promises_another_type(name.as_bytes()));
         assert!(!promises_another_type(b"me.\xFF\xFE"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_is_no_credit_for_a_trickle() {
-        let limits = Limits { upload_stall: Duration::from_secs(30), upload_rate: 4096, ..Limits::default() };
-        let (pace, started) = (Pace::new(&limits), Instant::now());
-        pace.received(10 << 20);
-        while pace.deadline() > Instant::now() {
-            tokio::time::advance(Duration::from_secs(18)).await;
-            pace.received(1);
-        }
-        assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whatever_keeps_the_pace_is_in_time() {
-        let limits = Limits { upload_stall: Duration::from_secs(30), upload_rate: 4096, ..Limits::default() };
-        let pace = Pace::new(&limits);
-        for _ in 0..100 {
-            tokio::time::advance(Duration::from_secs(25)).await;
-            assert!(pace.deadline() > Instant::now());
-            pace.received(25 * 4096);
-        }
     }
 }

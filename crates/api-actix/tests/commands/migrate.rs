@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, ImageRemovals as _};
+use roster_domain::ports::{AccountArchive, ProfileImages as _};
 use roster_domain::values::{ImageRef, OwnImage, ProfileImage, StoreName, TrashEntryId};
 use roster_domain_testkit::fixtures::{START, account, change, image_key, next_user_id};
 use roster_domain_testkit::formats;

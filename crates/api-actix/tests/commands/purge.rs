@@ -1,4 +1,4 @@
-use roster_domain::ports::{ImageRemovals as _, Trash as _};
+use roster_domain::ports::{ProfileImages as _, Trash as _};
 use roster_domain::values::{ImageRef, StoreName};
 use roster_domain_testkit::fixtures::{START, change, image_key, image_of, next_user_id, page};
 use tempfile::TempDir;

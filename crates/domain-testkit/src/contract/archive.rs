@@ -61,7 +61,7 @@ pub async fn the_dearest_hash_of_imported_accounts_is_remembered(stores: Stores)
         .collect();
     stores.archive.write(&accounts, at(0)).await.unwrap();
     stores.archive.write(&[account("dora")], at(0)).await.unwrap();
-    assert_eq!(stores.users.dearest_hash(4).await.unwrap(), 11);
+    assert_eq!(stores.sessions.dearest_hash(4).await.unwrap(), 11);
 }
 
 pub async fn an_empty_store_has_no_accounts(stores: Stores) {
@@ -91,7 +91,7 @@ pub async fn an_account_is_read_as_it_was_written(stores: Stores) {
 pub async fn an_account_is_read_as_it_became(stores: Stores) {
     let ann = created(&stores, "ann").await;
     with_image(&stores, ann.id).await;
-    let opened = [logged_in(&stores.users, ann.id, 1).await, logged_in(&stores.users, ann.id, 2).await];
+    let opened = [logged_in(&stores.sessions, ann.id, 1).await, logged_in(&stores.sessions, ann.id, 2).await];
     created(&stores, "bob").await;
     let read = read_all(&stores).await;
     assert_eq!(read.len(), 2);
@@ -159,8 +159,8 @@ pub async fn an_account_that_is_there_is_replaced_whole(stores: Stores) {
     after.user.id = before.user.id;
     import(&stores, &after).await;
     assert_eq!(read_all(&stores).await, std::slice::from_ref(&after));
-    assert!(!session_lives(&stores.users, after.user.id, &before.sessions[0]).await);
-    assert_eq!(stores.users.credentials(&email("ann@example.com")).await.unwrap(), None);
+    assert!(!session_lives(&stores.sessions, after.user.id, &before.sessions[0]).await);
+    assert_eq!(stores.sessions.credentials(&email("ann@example.com")).await.unwrap(), None);
     created(&stores, "ann").await;
 
     let trashed = in_trash(after.clone());
@@ -177,18 +177,18 @@ pub async fn an_imported_account_works_like_any_other(stores: Stores) {
     import(&stores, &imported).await;
     let id = imported.user.id;
     assert_eq!(live(&stores, id).await.as_ref(), Some(&imported.user));
-    let found = stores.users.credentials(&imported.user.email).await.unwrap().unwrap();
+    let found = stores.sessions.credentials(&imported.user.email).await.unwrap().unwrap();
     assert_eq!((found.user_id, found.epoch), (id, Epoch::new(41)));
     assert_eq!(found.password_hash, hash("hash of ann"));
-    assert!(session_lives(&stores.users, id, &imported.sessions[0]).await);
+    assert!(session_lives(&stores.sessions, id, &imported.sessions[0]).await);
 
     let open = roster_domain::ports::OpenSession {
         epoch: Epoch::new(41),
         ..crate::fixtures::open_session(id, at(100))
     };
-    assert!(stores.users.open_session(&open, &change()).await.unwrap());
-    assert!(!session_lives(&stores.users, id, &imported.sessions[0]).await);
-    assert!(session_lives(&stores.users, id, &imported.sessions[1]).await);
+    assert!(stores.sessions.open(&open, &change()).await.unwrap());
+    assert!(!session_lives(&stores.sessions, id, &imported.sessions[0]).await);
+    assert!(session_lives(&stores.sessions, id, &imported.sessions[1]).await);
 
     delete(&stores, id).await;
     assert!(stored(&stores, id).await.unwrap().epoch > Epoch::new(41));
@@ -203,7 +203,7 @@ pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: St
     assert_eq!(restore(&stores, ann.user.id).await, ann.user);
     let later = at(0).plus(ARRIVAL_GRACE);
     assert_eq!(stores.trash.purge_expired(at(9), 10, &change_at(later)).await.unwrap(), [bob.user.id]);
-    let due = stores.removals.due(&stored_image(&bob).store, later, None, 10).await.unwrap();
+    let due = stores.profile_images.due(&stored_image(&bob).store, later, None, 10).await.unwrap();
     assert_eq!(due.into_iter().map(|due| due.image).collect::<Vec<_>>(), [stored_image(&bob)]);
 }
 
@@ -299,21 +299,21 @@ pub async fn two_accounts_of_one_name_in_a_batch_are_refused(stores: Stores) {
 pub async fn imported_names_are_taken(stores: Stores) {
     stores.archive.write(&[account("ann"), in_trash(account("bob"))], at(0)).await.unwrap();
     for name in ["ann", "bob"] {
-        let refused = stores.users.create(&new_user(name), &change()).await;
+        let refused = stores.accounts.create(&new_user(name), &change()).await;
         assert!(matches!(refused, Err(CreateError::EmailTaken)));
     }
     let names = ["ann", "bob", "carol"].map(username);
-    assert_eq!(stores.users.free_usernames(&names).await.unwrap(), [username("carol")]);
+    assert_eq!(stores.accounts.free_usernames(&names).await.unwrap(), [username("carol")]);
 }
 
 pub async fn of_an_import_and_a_sign_up_with_one_name_exactly_one_succeeds(stores: Stores) {
     for round in 0..super::support::ROUNDS {
         let name = format!("ann{round}");
         let (archive, imported) = (Arc::clone(&stores.archive), account(&name));
-        let (users, user) = (Arc::clone(&stores.users), new_user(&name));
+        let (accounts, user) = (Arc::clone(&stores.accounts), new_user(&name));
         let (written, signed_up) = super::support::race_two(
             async move { archive.write(&[imported], at(0)).await.is_ok() },
-            async move { users.create(&user, &change()).await.is_ok() },
+            async move { accounts.create(&user, &change()).await.is_ok() },
         )
         .await;
         assert!(written != signed_up, "{written}, {signed_up}");

@@ -1,4 +1,4 @@
-//! [`Users::edit`](roster_domain::ports::Users::edit).
+//! [`Accounts::edit`](roster_domain::ports::Accounts::edit).
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub async fn an_edit_changes_what_it_names_and_tells_who_and_when(stores: Stores
     let ann = created(&stores, "ann").await;
     let admin = next_user_id();
 
-    let edited = stores.users.edit(ann.id, &edit_email("a@example.org"), &change_by(admin, at(5))).await;
+    let edited = stores.accounts.edit(ann.id, &edit_email("a@example.org"), &change_by(admin, at(5))).await;
     let expected = User {
         email: email("a@example.org"),
         updated_at: Some(at(5)),
@@ -27,7 +27,7 @@ pub async fn an_edit_changes_what_it_names_and_tells_who_and_when(stores: Stores
     assert_eq!(edited.unwrap(), expected);
     assert_eq!(live(&stores, ann.id).await, Some(expected.clone()));
 
-    let edited = stores.users.edit(ann.id, &edit_username("anna"), &change_by(ann.id, at(6))).await;
+    let edited = stores.accounts.edit(ann.id, &edit_username("anna"), &change_by(ann.id, at(6))).await;
     let expected =
         User { username: username("anna"), updated_at: Some(at(6)), updated_by: Some(ann.id), ..expected };
     assert_eq!(edited.unwrap(), expected);
@@ -36,51 +36,54 @@ pub async fn an_edit_changes_what_it_names_and_tells_who_and_when(stores: Stores
 
 pub async fn an_edit_leaves_sessions_hash_role_and_image_alone(stores: Stores) {
     let admin = new_admin("ann");
-    stores.users.create(&admin, &change()).await.unwrap();
+    stores.accounts.create(&admin, &change()).await.unwrap();
     let image = with_image(&stores, admin.id).await;
-    let opened = logged_in(&stores.users, admin.id, 1).await;
+    let opened = logged_in(&stores.sessions, admin.id, 1).await;
     let before = stored(&stores, admin.id).await.unwrap();
 
     let both = Edit { email: Some(email("a@example.org")), username: Some(username("anna")) };
-    let edited = stores.users.edit(admin.id, &both, &change_by(admin.id, at(5))).await.unwrap();
+    let edited = stores.accounts.edit(admin.id, &both, &change_by(admin.id, at(5))).await.unwrap();
     assert_eq!((edited.role, edited.profile_image.clone()), (admin.role, Some(image.into())));
     let after = stored(&stores, admin.id).await.unwrap();
     assert_eq!(after.user, edited);
     assert_eq!((after.password_hash, after.epoch, after.trash), (before.password_hash, before.epoch, None));
-    assert!(session_lives(&stores.users, admin.id, &opened).await);
+    assert!(session_lives(&stores.sessions, admin.id, &opened).await);
 }
 
 pub async fn names_that_were_edited_away_are_free_and_the_new_ones_taken(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let both = Edit { email: Some(email("anna@example.com")), username: Some(username("anna")) };
-    stores.users.edit(ann.id, &both, &change()).await.unwrap();
+    stores.accounts.edit(ann.id, &both, &change()).await.unwrap();
     let names = ["ann", "anna"].map(username);
-    assert_eq!(stores.users.free_usernames(&names).await.unwrap(), [username("ann")]);
+    assert_eq!(stores.accounts.free_usernames(&names).await.unwrap(), [username("ann")]);
     created(&stores, "ann").await;
     let taken = crate::fixtures::new_user("anna");
-    stores.users.create(&taken, &change()).await.unwrap_err();
-    assert_eq!(stores.users.credentials(&email("anna@example.com")).await.unwrap().unwrap().user_id, ann.id);
+    stores.accounts.create(&taken, &change()).await.unwrap_err();
+    assert_eq!(
+        stores.sessions.credentials(&email("anna@example.com")).await.unwrap().unwrap().user_id,
+        ann.id
+    );
 }
 
 pub async fn ones_own_names_are_no_conflict(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let own = Edit { email: Some(ann.email.clone()), username: Some(ann.username.clone()) };
-    let edited = stores.users.edit(ann.id, &own, &change_by(ann.id, at(5))).await.unwrap();
+    let edited = stores.accounts.edit(ann.id, &own, &change_by(ann.id, at(5))).await.unwrap();
     assert_eq!((edited.email, edited.username, edited.updated_at), (ann.email, ann.username, Some(at(5))));
 }
 
 pub async fn an_edit_to_another_users_names_is_refused_and_changes_nothing(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let bob = created(&stores, "bob").await;
-    let to_email = stores.users.edit(ann.id, &edit_email("bob@example.com"), &change()).await;
+    let to_email = stores.accounts.edit(ann.id, &edit_email("bob@example.com"), &change()).await;
     assert!(matches!(to_email, Err(EditError::EmailTaken)));
-    let to_username = stores.users.edit(ann.id, &edit_username("bob"), &change()).await;
+    let to_username = stores.accounts.edit(ann.id, &edit_username("bob"), &change()).await;
     assert!(matches!(to_username, Err(EditError::UsernameTaken)));
     let half = Edit { email: Some(email("free@example.com")), username: Some(bob.username) };
-    assert!(matches!(stores.users.edit(ann.id, &half, &change()).await, Err(EditError::UsernameTaken)));
+    assert!(matches!(stores.accounts.edit(ann.id, &half, &change()).await, Err(EditError::UsernameTaken)));
 
     assert_eq!(live(&stores, ann.id).await, Some(shown(&ann, at(0))));
-    assert_eq!(stores.users.credentials(&email("free@example.com")).await.unwrap(), None);
+    assert_eq!(stores.sessions.credentials(&email("free@example.com")).await.unwrap(), None);
     created(&stores, "free").await;
 }
 
@@ -93,7 +96,7 @@ pub async fn of_two_taken_names_an_edit_names_the_email(stores: Stores) {
             email: Some(email(&format!("{email_of}@example.com"))),
             username: Some(username(username_of)),
         };
-        assert!(matches!(stores.users.edit(ann.id, &both, &change()).await, Err(EditError::EmailTaken)));
+        assert!(matches!(stores.accounts.edit(ann.id, &both, &change()).await, Err(EditError::EmailTaken)));
     }
 }
 
@@ -101,25 +104,25 @@ pub async fn an_edit_to_a_trashed_users_names_is_refused(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let bob = created(&stores, "bob").await;
     delete(&stores, bob.id).await;
-    let to_email = stores.users.edit(ann.id, &edit_email("bob@example.com"), &change()).await;
+    let to_email = stores.accounts.edit(ann.id, &edit_email("bob@example.com"), &change()).await;
     assert!(matches!(to_email, Err(EditError::EmailTaken)));
-    let to_username = stores.users.edit(ann.id, &edit_username("bob"), &change()).await;
+    let to_username = stores.accounts.edit(ann.id, &edit_username("bob"), &change()).await;
     assert!(matches!(to_username, Err(EditError::UsernameTaken)));
 
     stores.trash.purge(bob.id, &change()).await.unwrap();
     let both = Edit { email: Some(bob.email.clone()), username: Some(bob.username) };
-    assert_eq!(stores.users.edit(ann.id, &both, &change()).await.unwrap().email, bob.email);
+    assert_eq!(stores.accounts.edit(ann.id, &both, &change()).await.unwrap().email, bob.email);
 }
 
 pub async fn a_user_who_is_not_live_is_not_edited(stores: Stores) {
     let ann = created(&stores, "ann").await;
     delete(&stores, ann.id).await;
     let edit = edit_username("anna");
-    assert!(matches!(stores.users.edit(ann.id, &edit, &change()).await, Err(EditError::NotFound)));
-    assert!(matches!(stores.users.edit(next_user_id(), &edit, &change()).await, Err(EditError::NotFound)));
+    assert!(matches!(stores.accounts.edit(ann.id, &edit, &change()).await, Err(EditError::NotFound)));
+    assert!(matches!(stores.accounts.edit(next_user_id(), &edit, &change()).await, Err(EditError::NotFound)));
     assert_eq!(restore(&stores, ann.id).await, shown(&ann, at(0)));
     purge(&stores, ann.id).await;
-    assert!(matches!(stores.users.edit(ann.id, &edit, &change()).await, Err(EditError::NotFound)));
+    assert!(matches!(stores.accounts.edit(ann.id, &edit, &change()).await, Err(EditError::NotFound)));
 }
 
 pub async fn of_two_edits_to_one_email_exactly_one_succeeds(stores: Stores) {
@@ -127,8 +130,9 @@ pub async fn of_two_edits_to_one_email_exactly_one_succeeds(stores: Stores) {
         let mut edits = Vec::new();
         for name in ["ann", "bob"] {
             let user = created(&stores, &format!("{name}{round}")).await.id;
-            let (users, edit) = (Arc::clone(&stores.users), edit_email(&format!("one{round}@example.com")));
-            edits.push(async move { users.edit(user, &edit, &change()).await });
+            let (accounts, edit) =
+                (Arc::clone(&stores.accounts), edit_email(&format!("one{round}@example.com")));
+            edits.push(async move { accounts.edit(user, &edit, &change()).await });
         }
         let answers = race(edits).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
@@ -140,13 +144,15 @@ pub async fn of_two_edits_to_one_email_exactly_one_succeeds(stores: Stores) {
 pub async fn an_edit_beside_a_deletion_comes_first_or_is_refused(stores: Stores) {
     for round in 0..ROUNDS {
         let ann = created(&stores, &format!("ann{round}")).await;
-        let (users, trash) = (Arc::clone(&stores.users), Arc::clone(&stores.trash));
+        let (accounts, trash) = (Arc::clone(&stores.accounts), Arc::clone(&stores.trash));
         let edit = edit_username(&format!("anna{round}"));
-        let (edited, ()) =
-            race_two(async move { users.edit(ann.id, &edit, &change_by(ann.id, at(5))).await }, async move {
+        let (edited, ()) = race_two(
+            async move { accounts.edit(ann.id, &edit, &change_by(ann.id, at(5))).await },
+            async move {
                 trash.put(ann.id, &trashed(), &change_by(ann.id, at(5))).await.unwrap();
-            })
-            .await;
+            },
+        )
+        .await;
         let restored = restore(&stores, ann.id).await;
         match edited {
             Ok(edited) => assert_eq!(restored, edited),

@@ -54,7 +54,7 @@ pub async fn a_legacy_account_is_listed_and_read(stores: Stores) {
     assert_eq!(listed(&stores, 1, 100).await, Page { total: users.len() as u64, items: users });
     for account in &accounts {
         assert_eq!(live(&stores, account.user.id).await.as_ref(), Some(&account.user));
-        let credentials = stores.users.credentials(&account.user.email).await.unwrap();
+        let credentials = stores.sessions.credentials(&account.user.email).await.unwrap();
         assert_eq!(credentials.map(|found| found.user_id), Some(account.user.id));
     }
 }
@@ -71,7 +71,7 @@ pub async fn a_legacy_account_is_searched(stores: Stores) {
     }
     for term in ["l", "ol", "lol", &"lo".repeat(32)] {
         let query = UserQuery { search: Some(search_term(term)), page: page(1, 100) };
-        let found = stores.users.list(&query).await.unwrap();
+        let found = stores.directory.list(&query).await.unwrap();
         assert!(found.items.iter().any(|user| user.username.as_str().len() == 5_000), "{term:?}");
     }
 }
@@ -93,7 +93,7 @@ pub async fn a_long_legacy_name_is_found_by_any_piece_of_its_beginning(stores: S
         }
     }
     let edit = edit_username("short");
-    stores.users.edit(long.user.id, &edit, &change()).await.unwrap();
+    stores.accounts.edit(long.user.id, &edit, &change()).await.unwrap();
     assert_eq!(found(&stores, &name[..64]).await, [""; 0]);
     assert_eq!(found(&stores, "short").await, ["short"]);
 }
@@ -102,7 +102,7 @@ pub async fn a_legacy_account_is_edited(stores: Stores) {
     for (number, account) in imported(&stores).await.into_iter().enumerate() {
         let id = account.user.id;
         let edit = edit_email(&format!("new{number}@example.com"));
-        let edited = stores.users.edit(id, &edit, &change_by(id, at(5))).await.unwrap();
+        let edited = stores.accounts.edit(id, &edit, &change_by(id, at(5))).await.unwrap();
         let expected = User {
             email: edit.email.unwrap(),
             updated_at: Some(at(5)),
@@ -111,7 +111,7 @@ pub async fn a_legacy_account_is_edited(stores: Stores) {
         };
         assert_eq!(edited, expected);
         let edit = edit_username(&format!("new{number}"));
-        let edited = stores.users.edit(id, &edit, &change_by(id, at(5))).await.unwrap();
+        let edited = stores.accounts.edit(id, &edit, &change_by(id, at(5))).await.unwrap();
         assert_eq!(edited, User { username: edit.username.unwrap(), ..expected });
         assert_eq!(live(&stores, id).await, Some(edited));
     }
@@ -119,8 +119,8 @@ pub async fn a_legacy_account_is_edited(stores: Stores) {
 
 pub async fn a_legacy_account_logs_in_and_gets_an_image(stores: Stores) {
     for account in imported(&stores).await {
-        let opened = logged_in(&stores.users, account.user.id, 5).await;
-        assert!(session_lives(&stores.users, account.user.id, &opened).await);
+        let opened = logged_in(&stores.sessions, account.user.id, 5).await;
+        assert!(session_lives(&stores.sessions, account.user.id, &opened).await);
         let image = with_image(&stores, account.user.id).await;
         assert_eq!(live(&stores, account.user.id).await.unwrap().profile_image, Some(image.into()));
     }
@@ -168,7 +168,7 @@ pub async fn an_original_image_is_kept_as_it_was(stores: Stores) {
     assert_eq!(listed(&stores, 1, 100).await.items, users);
     for user in users {
         assert_eq!(live(&stores, user.id).await.as_ref(), Some(&user));
-        let edited = stores.users.edit(user.id, &edit_email("a@example.com"), &change()).await.unwrap();
+        let edited = stores.accounts.edit(user.id, &edit_email("a@example.com"), &change()).await.unwrap();
         assert_eq!(edited.profile_image, user.profile_image);
         delete(&stores, user.id).await;
         assert_eq!(restore(&stores, user.id).await, edited);
@@ -194,9 +194,9 @@ pub async fn an_image_takes_an_originals_place_and_an_import_puts_it_back(stores
         import(&stores, &without).await;
         assert_eq!(live(&stores, id).await, Some(without.user));
         purge(&stores, id).await;
-        for removal in stores.removals.due(&file_store(), at(100_000), None, 10).await.unwrap() {
+        for removal in stores.profile_images.due(&file_store(), at(100_000), None, 10).await.unwrap() {
             assert_eq!(removal.image, image);
-            stores.removals.done(&removal).await.unwrap();
+            stores.profile_images.done(&removal).await.unwrap();
         }
     }
 }
@@ -205,13 +205,13 @@ pub async fn a_legacy_name_in_mixed_case_is_taken_in_lower_case(stores: Stores) 
     let mut mixed = account("MiXed");
     mixed.user.email = email("MiXed@Example.COM");
     import(&stores, &mixed).await;
-    assert_eq!(stores.users.free_usernames(&[username("mixed")]).await.unwrap(), []);
-    let refused = stores.users.create(&new_user("mixed"), &change()).await;
+    assert_eq!(stores.accounts.free_usernames(&[username("mixed")]).await.unwrap(), []);
+    let refused = stores.accounts.create(&new_user("mixed"), &change()).await;
     assert!(matches!(refused, Err(CreateError::EmailTaken)));
     let ann = created(&stores, "ann").await;
-    let refused = stores.users.edit(ann.id, &edit_username("mixed"), &change()).await;
+    let refused = stores.accounts.edit(ann.id, &edit_username("mixed"), &change()).await;
     assert!(matches!(refused, Err(EditError::UsernameTaken)));
-    let refused = stores.users.edit(ann.id, &edit_email("mixed@example.com"), &change()).await;
+    let refused = stores.accounts.edit(ann.id, &edit_email("mixed@example.com"), &change()).await;
     assert!(matches!(refused, Err(EditError::EmailTaken)));
 }
 
@@ -220,7 +220,7 @@ pub async fn a_legacy_user_may_edit_its_names_to_their_lower_case(stores: Stores
     mixed.user.email = email("MiXed@Example.COM");
     import(&stores, &mixed).await;
     let lower = Edit { email: Some(email("mixed@example.com")), username: Some(username("mixed")) };
-    let edited = stores.users.edit(mixed.user.id, &lower, &change()).await.unwrap();
+    let edited = stores.accounts.edit(mixed.user.id, &lower, &change()).await.unwrap();
     assert_eq!((Some(edited.email), Some(edited.username)), (lower.email, lower.username));
 }
 

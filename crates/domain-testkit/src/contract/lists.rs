@@ -1,12 +1,25 @@
 //! Which tests belong to which contract: the one place where they are listed.
 
-/// Expands to one `#[test]` for each test of the contract of [`Users`](roster_domain::ports::Users),
-/// [`Trash`](roster_domain::ports::Trash), [`ImageRemovals`](roster_domain::ports::ImageRemovals) and
-/// [`AccountArchive`](roster_domain::ports::AccountArchive), kept together.
+/// Expands to the contracts of all ports of one store, kept together.
 ///
 /// Takes an `async fn() -> (Stores, Guard)` that makes a fresh, empty store.
 #[macro_export]
 macro_rules! store_contract {
+    ($fresh:expr) => {
+        $crate::accounts_contract!($fresh);
+        $crate::directory_contract!($fresh);
+        $crate::sessions_contract!($fresh);
+        $crate::profile_images_contract!($fresh);
+        $crate::trash_contract!($fresh);
+        $crate::archive_contract!($fresh);
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`Accounts`](roster_domain::ports::Accounts).
+///
+/// Takes an `async fn() -> (Stores, Guard)` that makes a fresh, empty store.
+#[macro_export]
+macro_rules! accounts_contract {
     ($fresh:expr) => {
         $crate::contract_tests! { $fresh;
             creation {
@@ -30,6 +43,66 @@ macro_rules! store_contract {
                 of_two_sign_ups_with_one_username_exactly_one_succeeds
                 of_two_first_admins_exactly_one_succeeds
             }
+            callers {
+                a_caller_is_read_with_its_epoch_and_session
+                a_caller_who_is_not_live_is_none
+                a_callers_epoch_is_raised_by_a_deletion
+                whom_a_request_names_is_read_where_live
+                a_caller_may_name_themself
+            }
+            editing {
+                an_edit_changes_what_it_names_and_tells_who_and_when
+                an_edit_leaves_sessions_hash_role_and_image_alone
+                names_that_were_edited_away_are_free_and_the_new_ones_taken
+                ones_own_names_are_no_conflict
+                an_edit_to_another_users_names_is_refused_and_changes_nothing
+                of_two_taken_names_an_edit_names_the_email
+                an_edit_to_a_trashed_users_names_is_refused
+                a_user_who_is_not_live_is_not_edited
+                of_two_edits_to_one_email_exactly_one_succeeds
+                an_edit_beside_a_deletion_comes_first_or_is_refused
+            }
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`Directory`](roster_domain::ports::Directory).
+///
+/// Takes an `async fn() -> (Stores, Guard)` that makes a fresh, empty store.
+#[macro_export]
+macro_rules! directory_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
+            directory {
+                an_empty_store_lists_nobody
+                users_are_listed_by_id_whatever_the_order_they_came_in
+                pages_cover_every_user_once
+                a_page_behind_the_last_is_empty_and_tells_the_total
+                the_total_tells_of_what_was_just_written
+                a_trashed_user_is_not_listed
+                a_search_finds_every_name_that_contains_the_term
+                a_search_looks_for_the_pieces_of_a_term_together
+                a_search_is_literal
+                a_search_does_not_regard_case
+                a_search_takes_letters_of_any_script_one_by_one
+                a_search_takes_the_longest_term
+                a_search_has_pages_of_its_own
+                a_search_does_not_look_into_emails
+                a_search_does_not_see_the_trash
+                a_search_finds_a_renamed_user_by_the_new_name_alone
+                a_search_finds_an_account_that_was_imported_anew_by_the_new_name_alone
+            }
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`Sessions`](roster_domain::ports::Sessions).
+///
+/// Takes an `async fn() -> (Stores, Guard)` that makes a fresh, empty store.
+#[macro_export]
+macro_rules! sessions_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
             sessions {
                 credentials_are_those_of_the_emails_user
                 credentials_are_looked_up_by_the_emails_key
@@ -52,43 +125,56 @@ macro_rules! store_contract {
                 of_many_log_ins_at_once_sixteen_sessions_live
                 a_refresh_beside_the_log_in_that_ends_its_session_comes_first_or_is_refused
                 no_session_outlives_a_deletion_at_the_same_time
-                a_caller_is_read_with_its_epoch_and_session
-                a_caller_who_is_not_live_is_none
-                a_callers_epoch_is_raised_by_a_deletion
-                whom_a_request_names_is_read_where_live
-                a_caller_may_name_themself
             }
-            listing {
-                an_empty_store_lists_nobody
-                users_are_listed_by_id_whatever_the_order_they_came_in
-                pages_cover_every_user_once
-                a_page_behind_the_last_is_empty_and_tells_the_total
-                the_total_tells_of_what_was_just_written
-                a_trashed_user_is_not_listed
-                a_search_finds_every_name_that_contains_the_term
-                a_search_looks_for_the_pieces_of_a_term_together
-                a_search_is_literal
-                a_search_does_not_regard_case
-                a_search_takes_letters_of_any_script_one_by_one
-                a_search_takes_the_longest_term
-                a_search_has_pages_of_its_own
-                a_search_does_not_look_into_emails
-                a_search_does_not_see_the_trash
-                a_search_finds_a_renamed_user_by_the_new_name_alone
-                a_search_finds_an_account_that_was_imported_anew_by_the_new_name_alone
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`ProfileImages`](roster_domain::ports::ProfileImages).
+///
+/// Takes an `async fn() -> (Stores, Guard)` that makes a fresh, empty store.
+#[macro_export]
+macro_rules! profile_images_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
+            profile_images {
+                a_reserved_image_becomes_the_users_and_is_not_due_any_more
+                the_image_before_is_due_at_once
+                an_image_keeps_the_name_of_its_store
+                an_image_keeps_its_checksum_until_another_takes_its_place
+                one_key_in_two_stores_is_two_images
+                an_image_that_was_not_reserved_does_not_become_the_users
+                a_reservation_serves_once
+                an_image_reserved_for_one_user_does_not_become_anothers
+                a_user_who_is_not_live_gets_no_image_and_the_reservation_stays
+                a_reservation_is_due_when_its_time_has_come
+                an_image_that_is_being_removed_does_not_become_the_users
+                an_image_before_that_is_being_removed_does_not_become_the_users_again
+                a_removal_is_due_to_everybody_until_it_is_done
+                a_removal_that_is_not_there_is_done_already
+                a_removal_that_is_done_leaves_the_others
+                removals_are_read_in_batches_that_cover_each_once
+                removals_are_read_on_behind_one_that_is_done
+                only_removals_from_the_store_that_is_asked_for_are_due
+                an_image_that_is_taken_away_is_no_users_and_due_at_once
+                an_original_that_is_taken_away_is_no_users_and_never_due
+                who_has_no_image_is_told_from_who_is_not_live
+                of_two_who_take_an_image_away_exactly_one_succeeds
+                an_image_taken_away_beside_a_new_one_leaves_none_behind
+                of_setting_an_image_and_removing_it_exactly_one_happens
+                of_two_images_set_at_once_one_stays_and_the_other_is_due
             }
-            editing {
-                an_edit_changes_what_it_names_and_tells_who_and_when
-                an_edit_leaves_sessions_hash_role_and_image_alone
-                names_that_were_edited_away_are_free_and_the_new_ones_taken
-                ones_own_names_are_no_conflict
-                an_edit_to_another_users_names_is_refused_and_changes_nothing
-                of_two_taken_names_an_edit_names_the_email
-                an_edit_to_a_trashed_users_names_is_refused
-                a_user_who_is_not_live_is_not_edited
-                of_two_edits_to_one_email_exactly_one_succeeds
-                an_edit_beside_a_deletion_comes_first_or_is_refused
-            }
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`Trash`](roster_domain::ports::Trash).
+///
+/// Takes an `async fn() -> (Stores, Guard)` that makes a fresh, empty store.
+#[macro_export]
+macro_rules! trash_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
             trash {
                 a_deletion_is_kept_with_who_when_and_why
                 a_deletion_ends_the_sessions_and_raises_the_epoch
@@ -120,33 +206,17 @@ macro_rules! store_contract {
                 of_a_restore_and_a_purge_of_the_expired_exactly_one_succeeds
                 an_image_set_beside_a_deletion_and_purge_is_left_to_removals
             }
-            removals {
-                a_reserved_image_becomes_the_users_and_is_not_due_any_more
-                the_image_before_is_due_at_once
-                an_image_keeps_the_name_of_its_store
-                an_image_keeps_its_checksum_until_another_takes_its_place
-                one_key_in_two_stores_is_two_images
-                an_image_that_was_not_reserved_does_not_become_the_users
-                a_reservation_serves_once
-                an_image_reserved_for_one_user_does_not_become_anothers
-                a_user_who_is_not_live_gets_no_image_and_the_reservation_stays
-                a_reservation_is_due_when_its_time_has_come
-                an_image_that_is_being_removed_does_not_become_the_users
-                an_image_before_that_is_being_removed_does_not_become_the_users_again
-                a_removal_is_due_to_everybody_until_it_is_done
-                a_removal_that_is_not_there_is_done_already
-                a_removal_that_is_done_leaves_the_others
-                removals_are_read_in_batches_that_cover_each_once
-                removals_are_read_on_behind_one_that_is_done
-                only_removals_from_the_store_that_is_asked_for_are_due
-                an_image_that_is_taken_away_is_no_users_and_due_at_once
-                an_original_that_is_taken_away_is_no_users_and_never_due
-                who_has_no_image_is_told_from_who_is_not_live
-                of_two_who_take_an_image_away_exactly_one_succeeds
-                an_image_taken_away_beside_a_new_one_leaves_none_behind
-                of_setting_an_image_and_removing_it_exactly_one_happens
-                of_two_images_set_at_once_one_stays_and_the_other_is_due
-            }
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`AccountArchive`](roster_domain::ports::AccountArchive).
+///
+/// Takes an `async fn() -> (Stores, Guard)` that makes a fresh, empty store.
+#[macro_export]
+macro_rules! archive_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
             archive {
                 an_empty_store_has_no_accounts
                 the_dearest_hash_of_imported_accounts_is_remembered

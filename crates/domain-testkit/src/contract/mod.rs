@@ -25,7 +25,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use roster_domain::ports::{AccountArchive, AccountSource, ImageRemovals, Tokens, Trash, Users};
+use roster_domain::ports::{
+    AccountArchive, AccountSource, Accounts, Directory, ProfileImages, Sessions, Tokens, Trash,
+};
 use roster_domain::values::UserId;
 use tokio::runtime::Builder;
 
@@ -33,27 +35,47 @@ mod lists;
 mod support;
 
 pub mod archive;
+pub mod callers;
 pub mod creation;
+pub mod directory;
 pub mod editing;
 pub mod hasher;
 pub mod images;
 pub mod interrupted;
 pub mod legacy;
-pub mod listing;
+pub mod profile_images;
 pub mod purge;
-pub mod removals;
 pub mod sessions;
 pub mod source;
 pub mod tokens;
 pub mod trash;
 
-/// The four ports of one store.
+/// The ports of one store.
 #[derive(Clone)]
 pub struct Stores {
-    pub users: Arc<dyn Users>,
+    pub accounts: Arc<dyn Accounts>,
+    pub directory: Arc<dyn Directory>,
+    pub sessions: Arc<dyn Sessions>,
+    pub profile_images: Arc<dyn ProfileImages>,
     pub trash: Arc<dyn Trash>,
-    pub removals: Arc<dyn ImageRemovals>,
     pub archive: Arc<dyn AccountArchive>,
+}
+
+impl Stores {
+    /// Of a store that is all of them.
+    pub fn of<S>(store: &Arc<S>) -> Self
+    where
+        S: Accounts + Directory + Sessions + ProfileImages + Trash + AccountArchive + 'static,
+    {
+        Self {
+            accounts: Arc::clone(store) as _,
+            directory: Arc::clone(store) as _,
+            sessions: Arc::clone(store) as _,
+            profile_images: Arc::clone(store) as _,
+            trash: Arc::clone(store) as _,
+            archive: Arc::clone(store) as _,
+        }
+    }
 }
 
 /// A store, and what opens the same as a source; `None` where nobody is in it.

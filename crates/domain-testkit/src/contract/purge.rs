@@ -23,8 +23,8 @@ pub async fn a_purged_user_is_gone(stores: Stores) {
     purge(&stores, ann.id).await;
     assert_eq!(live(&stores, ann.id).await, None);
     assert_eq!(stored(&stores, ann.id).await, None);
-    assert_eq!(stores.users.session(ann.id, None).await.unwrap(), None);
-    assert_eq!(stores.users.credentials(&ann.email).await.unwrap(), None);
+    assert_eq!(stores.sessions.state(ann.id, None).await.unwrap(), None);
+    assert_eq!(stores.sessions.credentials(&ann.email).await.unwrap(), None);
     assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 0);
     assert_eq!(listed(&stores, 1, 10).await.total, 0);
     assert_eq!(stores.archive.read(None, 10).await.unwrap(), []);
@@ -46,7 +46,7 @@ pub async fn a_purged_users_image_is_due_at_once(stores: Stores) {
     delete(&stores, ann.id).await;
     assert_eq!(due_images(&stores, 5).await, []);
     stores.trash.purge(ann.id, &change_at(at(5))).await.unwrap();
-    let due = stores.removals.due(&file_store(), at(5), None, 10).await.unwrap();
+    let due = stores.profile_images.due(&file_store(), at(5), None, 10).await.unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!((due[0].owner, &due[0].image), (ann.id, &image));
 }
@@ -194,17 +194,15 @@ pub async fn an_image_set_beside_a_deletion_and_purge_is_left_to_removals(stores
     for round in 0..ROUNDS {
         let user = created(&stores, &format!("ann{round}")).await.id;
         let image = reserved(&stores, user, 600).await;
-        let (users, trash, set) = (Arc::clone(&stores.users), Arc::clone(&stores.trash), image.clone());
-        race_two(
-            async move { users.set_image(user, &set.clone().into(), &change()).await.ok() },
-            async move {
-                trash.put(user, &trashed(), &change_by(user, at(0))).await.unwrap();
-                trash.purge(user, &change()).await.unwrap();
-            },
-        )
+        let (images, trash, set) =
+            (Arc::clone(&stores.profile_images), Arc::clone(&stores.trash), image.clone());
+        race_two(async move { images.set(user, &set.clone().into(), &change()).await.ok() }, async move {
+            trash.put(user, &trashed(), &change_by(user, at(0))).await.unwrap();
+            trash.purge(user, &change()).await.unwrap();
+        })
         .await;
-        let due = stores.removals.due(&file_store(), at(600), None, 10).await.unwrap();
+        let due = stores.profile_images.due(&file_store(), at(600), None, 10).await.unwrap();
         assert_eq!(due.iter().map(|removal| &removal.image).collect::<Vec<_>>(), [&image]);
-        stores.removals.done(&due[0]).await.unwrap();
+        stores.profile_images.done(&due[0]).await.unwrap();
     }
 }

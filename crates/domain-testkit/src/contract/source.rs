@@ -19,7 +19,7 @@ pub async fn a_source_has_all_accounts_in_id_order_in_batches(sourced: Sourced) 
     let stores = &sourced.stores;
     let ann = created(stores, "ann").await;
     with_image(stores, ann.id).await;
-    logged_in(&stores.users, ann.id, 1).await;
+    logged_in(&stores.sessions, ann.id, 1).await;
     for name in ["bob", "carol", "dave", "eve"] {
         let user = created(stores, name).await;
         if name == "carol" {
@@ -55,7 +55,7 @@ pub async fn a_source_has_all_removals_in_batches_and_begins_none(sourced: Sourc
         all.push(reserved(stores, ann.id, seconds).await);
         let owner = next_user_id();
         let elsewhere = ImageRef { store: StoreName::new("s3://faces"), ..image_of(owner) };
-        stores.removals.reserve(owner, &elsewhere, at(seconds), &change()).await.unwrap();
+        stores.profile_images.reserve(owner, &elsewhere, at(seconds), &change()).await.unwrap();
         all.push(elsewhere);
     }
     let gone = created(stores, "gone").await;
@@ -83,7 +83,7 @@ pub async fn a_source_has_all_removals_in_batches_and_begins_none(sourced: Sourc
     }
     // As free as before to become its owner's.
     let image = all.iter().find(|image| image.key.as_str().starts_with(&ann.id.to_string())).unwrap();
-    stores.users.set_image(ann.id, &image.clone().into(), &change()).await.unwrap();
+    stores.profile_images.set(ann.id, &image.clone().into(), &change()).await.unwrap();
 }
 
 pub async fn a_source_tells_of_an_admin_who_has_gone(sourced: Sourced) {
@@ -91,7 +91,7 @@ pub async fn a_source_tells_of_an_admin_who_has_gone(sourced: Sourced) {
     created(stores, "ann").await;
     assert!(!open(&sourced).await.has_had_admin().await.unwrap());
     let admin = new_admin("boss");
-    stores.users.create(&admin, &change()).await.unwrap();
+    stores.accounts.create(&admin, &change()).await.unwrap();
     purge(stores, admin.id).await;
     assert!(open(&sourced).await.has_had_admin().await.unwrap());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roster_domain::entities::{Account, NewUser, Page, Session, User};
-use roster_domain::ports::{Caller, UserQuery, Users};
+use roster_domain::ports::{Caller, Sessions, UserQuery};
 use roster_domain::values::{ImageRef, UserId};
 use tokio::sync::Barrier;
 
@@ -60,7 +60,7 @@ where
 /// Creates a regular user of that name.
 pub(super) async fn created(stores: &Stores, name: &str) -> NewUser {
     let user = new_user(name);
-    stores.users.create(&user, &change()).await.expect("a user is created");
+    stores.accounts.create(&user, &change()).await.expect("a user is created");
     user
 }
 
@@ -94,19 +94,19 @@ pub(super) async fn stored(stores: &Stores, user: UserId) -> Option<Account> {
 /// A user as it is shown; `None` where it is not live.
 pub(super) async fn live(stores: &Stores, user: UserId) -> Option<User> {
     let caller = Caller { user_id: user, session: None };
-    stores.users.caller(caller, None).await.expect("a caller is read").caller
+    stores.accounts.caller(caller, None).await.expect("a caller is read").caller
 }
 
 /// Starts a session of a user under its first epoch, that many seconds after the start.
-pub(super) async fn logged_in(users: &Arc<dyn Users>, user: UserId, seconds: u64) -> Session {
+pub(super) async fn logged_in(sessions: &Arc<dyn Sessions>, user: UserId, seconds: u64) -> Session {
     let open = open_session(user, at(seconds));
-    assert!(users.open_session(&open, &change_by(user, at(seconds))).await.expect("a session is opened"));
+    assert!(sessions.open(&open, &change_by(user, at(seconds))).await.expect("a session is opened"));
     open.session
 }
 
 /// Whether a session has not ended.
-pub(super) async fn session_lives(users: &Arc<dyn Users>, user: UserId, session: &Session) -> bool {
-    let state = users.session(user, Some(session.id)).await.expect("a session is read");
+pub(super) async fn session_lives(sessions: &Arc<dyn Sessions>, user: UserId, session: &Session) -> bool {
+    let state = sessions.state(user, Some(session.id)).await.expect("a session is read");
     state.and_then(|state| state.refresh_token) == Some(session.refresh_token)
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn session_lives(users: &Arc<dyn Users>, user: UserId, session:
 pub(super) async fn reserved(stores: &Stores, owner: UserId, until: u64) -> ImageRef {
     let image = image_of(owner);
     stores
-        .removals
+        .profile_images
         .reserve(owner, &image, at(until), &change_by(owner, at(0)))
         .await
         .expect("an image is reserved");
@@ -125,8 +125,8 @@ pub(super) async fn reserved(stores: &Stores, owner: UserId, until: u64) -> Imag
 pub(super) async fn with_image(stores: &Stores, user: UserId) -> ImageRef {
     let image = reserved(stores, user, 600).await;
     stores
-        .users
-        .set_image(user, &image.clone().into(), &change_by(user, at(0)))
+        .profile_images
+        .set(user, &image.clone().into(), &change_by(user, at(0)))
         .await
         .expect("an image is set");
     image
@@ -135,8 +135,9 @@ pub(super) async fn with_image(stores: &Stores, user: UserId) -> ImageRef {
 /// All images that are due that many seconds after the start; they are being removed then.
 pub(super) async fn due_images(stores: &Stores, seconds: u64) -> Vec<ImageRef> {
     let mut images = Vec::new();
-    for store in stores.removals.stores().await.expect("stores are read") {
-        let due = stores.removals.due(&store, at(seconds), None, 10_000).await.expect("removals are read");
+    for store in stores.profile_images.stores().await.expect("stores are read") {
+        let due =
+            stores.profile_images.due(&store, at(seconds), None, 10_000).await.expect("removals are read");
         images.extend(due.into_iter().map(|removal| removal.image));
     }
     images
@@ -145,26 +146,26 @@ pub(super) async fn due_images(stores: &Stores, seconds: u64) -> Vec<ImageRef> {
 /// One page of all live users.
 pub(super) async fn listed(stores: &Stores, number: u64, per_page: u64) -> Page<User> {
     let query = UserQuery { search: None, page: page(number, per_page) };
-    stores.users.list(&query).await.expect("users are listed")
+    stores.directory.list(&query).await.expect("users are listed")
 }
 
 /// The usernames that a search finds, at most 100, in the order of their users' ids. Checks that the total fits.
 pub(super) async fn found(stores: &Stores, term: &str) -> Vec<String> {
     let query = UserQuery { search: Some(search_term(term)), page: page(1, 100) };
-    let found = stores.users.list(&query).await.expect("users are searched");
+    let found = stores.directory.list(&query).await.expect("users are searched");
     assert_eq!(found.total, found.items.len() as u64, "the total of a search for {term:?}");
     found.items.into_iter().map(|user| user.username.as_str().to_owned()).collect()
 }
 
 /// Those of these sessions that have not ended.
 pub(super) async fn live_sessions(
-    users: &Arc<dyn Users>,
+    sessions: &Arc<dyn Sessions>,
     user: UserId,
-    sessions: &[Session],
+    asked: &[Session],
 ) -> Vec<Session> {
     let mut live = Vec::new();
-    for session in sessions {
-        if session_lives(users, user, session).await {
+    for session in asked {
+        if session_lives(sessions, user, session).await {
             live.push(*session);
         }
     }

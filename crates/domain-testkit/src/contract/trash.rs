@@ -38,16 +38,16 @@ pub async fn a_deletion_is_kept_with_who_when_and_why(stores: Stores) {
 pub async fn a_deletion_ends_the_sessions_and_raises_the_epoch(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let bob = created(&stores, "bob").await;
-    let anns = logged_in(&stores.users, ann.id, 1).await;
-    let bobs = logged_in(&stores.users, bob.id, 1).await;
+    let anns = logged_in(&stores.sessions, ann.id, 1).await;
+    let bobs = logged_in(&stores.sessions, bob.id, 1).await;
     delete(&stores, ann.id).await;
     let account = stored(&stores, ann.id).await.unwrap();
     assert_eq!(account.sessions, []);
     assert!(account.epoch > Epoch::FIRST);
 
     restore(&stores, ann.id).await;
-    assert!(!session_lives(&stores.users, ann.id, &anns).await);
-    assert!(session_lives(&stores.users, bob.id, &bobs).await);
+    assert!(!session_lives(&stores.sessions, ann.id, &anns).await);
+    assert!(session_lives(&stores.sessions, bob.id, &bobs).await);
     assert_eq!(stored(&stores, bob.id).await.unwrap().epoch, Epoch::FIRST);
 }
 
@@ -82,7 +82,7 @@ pub async fn of_two_deletions_exactly_one_succeeds(stores: Stores) {
 
 pub async fn many_are_deleted_each_as_one_is(stores: Stores) {
     let (ann, bob) = (created(&stores, "ann").await, created(&stores, "bob").await);
-    let opened = logged_in(&stores.users, ann.id, 1).await;
+    let opened = logged_in(&stores.sessions, ann.id, 1).await;
     let image = with_image(&stores, ann.id).await;
     let batch = [(ann.id, next_trash_entry_id()), (bob.id, next_trash_entry_id())];
     let admin = next_user_id();
@@ -99,7 +99,7 @@ pub async fn many_are_deleted_each_as_one_is(stores: Stores) {
     assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().items, [entry(0), entry(1)]);
     assert!(stored(&stores, ann.id).await.unwrap().epoch > Epoch::FIRST);
     assert_eq!(restore(&stores, ann.id).await.profile_image, Some(image.into()));
-    assert!(!session_lives(&stores.users, ann.id, &opened).await);
+    assert!(!session_lives(&stores.sessions, ann.id, &opened).await);
 }
 
 pub async fn of_many_those_deleted_now_are_returned_in_the_order_given(stores: Stores) {
@@ -181,10 +181,10 @@ pub async fn the_trash_is_listed_by_the_entries_ids(stores: Stores) {
 
 pub async fn a_user_comes_back_as_it_was(stores: Stores) {
     let admin = new_admin("ann");
-    stores.users.create(&admin, &change()).await.unwrap();
+    stores.accounts.create(&admin, &change()).await.unwrap();
     with_image(&stores, admin.id).await;
     let edit = edit_username("anna");
-    let edited = stores.users.edit(admin.id, &edit, &change_by(next_user_id(), at(3))).await.unwrap();
+    let edited = stores.accounts.edit(admin.id, &edit, &change_by(next_user_id(), at(3))).await.unwrap();
     let before = stored(&stores, admin.id).await.unwrap();
     delete(&stores, admin.id).await;
 
@@ -194,7 +194,7 @@ pub async fn a_user_comes_back_as_it_was(stores: Stores) {
     let after = stored(&stores, admin.id).await.unwrap();
     assert_eq!((after.user, after.password_hash, after.trash), (before.user, before.password_hash, None));
     assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 0);
-    assert_eq!(stores.users.credentials(&admin.email).await.unwrap().unwrap().user_id, admin.id);
+    assert_eq!(stores.sessions.credentials(&admin.email).await.unwrap().unwrap().user_id, admin.id);
 }
 
 pub async fn a_restore_keeps_the_raised_epoch(stores: Stores) {
@@ -206,10 +206,10 @@ pub async fn a_restore_keeps_the_raised_epoch(stores: Stores) {
         assert!(raised > last);
         restore(&stores, ann.id).await;
         assert_eq!(stored(&stores, ann.id).await.unwrap().epoch, raised);
-        let answer = stores.users.caller(Caller { user_id: ann.id, session: None }, None).await.unwrap();
+        let answer = stores.accounts.caller(Caller { user_id: ann.id, session: None }, None).await.unwrap();
         assert_eq!(answer.epoch, raised);
-        assert_eq!(stores.users.session(ann.id, None).await.unwrap().unwrap().epoch, raised);
-        assert_eq!(stores.users.credentials(&ann.email).await.unwrap().unwrap().epoch, raised);
+        assert_eq!(stores.sessions.state(ann.id, None).await.unwrap().unwrap().epoch, raised);
+        assert_eq!(stores.sessions.credentials(&ann.email).await.unwrap().unwrap().epoch, raised);
         last = raised;
     }
 }
@@ -244,7 +244,7 @@ pub async fn of_two_restores_exactly_one_succeeds(stores: Stores) {
 pub async fn a_deletion_that_is_given_up_happens_whole_or_not_at_all(stores: Stores) {
     for (round, microseconds) in [0, 1, 20, 100, 500, 1_000, 2_000, 5_000].into_iter().enumerate() {
         let ann = created(&stores, &format!("ann{round}")).await;
-        let opened = logged_in(&stores.users, ann.id, 1).await;
+        let opened = logged_in(&stores.sessions, ann.id, 1).await;
         let (put, by) = (trashed(), change_by(ann.id, at(5)));
         let deletion = stores.trash.put(ann.id, &put, &by);
         let answer = tokio::time::timeout(Duration::from_micros(microseconds), deletion).await;

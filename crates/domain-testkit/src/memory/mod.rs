@@ -1,17 +1,20 @@
 //! Adapters that keep the contract and nothing after the process: for tests of what stands on the ports.
 
+mod accounts;
 mod archive;
+mod directory;
 mod images;
-mod removals;
+mod profile_images;
+mod sessions;
 mod trash;
-mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use roster_domain::entities::{Account, LogIns};
-use roster_domain::ports::AccountSource;
+use roster_domain::ports::{AccountSource, NameClash, Store, Unavailable};
 use roster_domain::values::{Email, ImageRef, Timestamp, UserId, Username};
 
 pub use images::MemoryImages;
@@ -19,7 +22,7 @@ pub(crate) use images::read_whole;
 
 use crate::contract::{Failing, Sourced, Stores};
 
-/// A store of users, trash, sessions and image removals in memory. Clones are the same store.
+/// A store of accounts, sessions, profile images and trash in memory. Clones are the same store.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
@@ -47,9 +50,11 @@ struct Removal {
     returned: bool,
 }
 
-enum Taken {
-    Email,
-    Username,
+#[async_trait]
+impl Store for MemoryStore {
+    async fn probe(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
 }
 
 impl MemoryStore {
@@ -59,15 +64,10 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// The store as its four ports.
+    /// The store as its ports.
     #[must_use]
     pub fn stores(&self) -> Stores {
-        Stores {
-            users: Arc::new(self.clone()),
-            trash: Arc::new(self.clone()),
-            removals: Arc::new(self.clone()),
-            archive: Arc::new(self.clone()),
-        }
+        Stores::of(&Arc::new(self.clone()))
     }
 
     /// The store, and the same as a source.
@@ -109,17 +109,22 @@ impl State {
     }
 
     /// Which name another user, live or in the trash, has. The email is looked for first.
-    fn taken(&self, by: UserId, email: Option<&Email>, username: Option<&Username>) -> Option<Taken> {
+    fn name_clash(
+        &self,
+        by: UserId,
+        email: Option<&Email>,
+        username: Option<&Username>,
+    ) -> Option<NameClash> {
         let others = || self.accounts.values().map(|account| &account.user).filter(|user| user.id != by);
         if let Some(key) = email.map(Email::key)
             && others().any(|user| user.email.key() == key)
         {
-            return Some(Taken::Email);
+            return Some(NameClash::Email);
         }
         if let Some(key) = username.map(Username::key)
             && others().any(|user| user.username.key() == key)
         {
-            return Some(Taken::Username);
+            return Some(NameClash::Username);
         }
         None
     }

@@ -5,7 +5,7 @@ use roster_domain::ports::{
 };
 use roster_domain::values::{OwnImage, PageRequest, ProfileImage, Reason, Timestamp, TrashEntryId, UserId};
 
-use super::users::page_of;
+use super::directory::page_of;
 use super::{MemoryStore, State};
 
 #[async_trait]

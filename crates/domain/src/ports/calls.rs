@@ -4,6 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::values::StoreName;
+
 /// Whoever is told of each call of a store.
 ///
 /// It is told where the call ends, so that it MUST be quick and wait for nothing.
@@ -35,10 +37,10 @@ impl Access {
 /// One call of a store.
 #[derive(Debug)]
 pub struct StoreCall<'a> {
-    /// What [`Unavailable`](super::Unavailable) calls the store.
+    /// Which kind of store, as [`Unavailable`](super::Unavailable) has it.
     pub kind: &'static str,
     /// Which of its kind it is; the kind again where there is one alone.
-    pub store: &'a Arc<str>,
+    pub store: &'a StoreName,
     /// What it was asked for, one of a few names.
     pub operation: &'static str,
     /// What it was asked for.
@@ -64,15 +66,21 @@ pub enum CallOutcome<'a> {
 #[derive(Clone)]
 pub struct StoreCalls {
     kind: &'static str,
-    store: Arc<str>,
+    store: StoreName,
     observer: Option<Arc<dyn StoreObserver>>,
 }
 
 impl StoreCalls {
-    /// Of that store, as [`StoreCall`] has it. Nobody is told yet.
+    /// Of that store, which is one of its kind. Nobody is told yet.
     #[must_use]
-    pub fn of(kind: &'static str, store: &str) -> Self {
-        Self { kind, store: store.into(), observer: None }
+    pub fn of(kind: &'static str, store: StoreName) -> Self {
+        Self { kind, store, observer: None }
+    }
+
+    /// Of the one store of that kind. Nobody is told yet.
+    #[must_use]
+    pub fn of_the_one(kind: &'static str) -> Self {
+        Self::of(kind, StoreName::new(kind))
     }
 
     /// The same, told to that observer, or to nobody.
@@ -144,7 +152,7 @@ mod tests {
     #[test]
     fn each_call_is_told_once_as_it_ended_or_as_abandoned() {
         let told = Arc::new(Told(Mutex::default()));
-        let calls = StoreCalls::of("a store", "a").told_to(Some(Arc::clone(&told) as _));
+        let calls = StoreCalls::of("a store", StoreName::new("a")).told_to(Some(Arc::clone(&told) as _));
         calls.begin("edit", Access::Write).end(CallOutcome::Done(Access::Read));
         drop(calls.begin("list", Access::Read));
         assert_eq!(*told.0.lock().unwrap(), ["a edit Done(Read)", "a list Abandoned"]);

@@ -10,56 +10,67 @@
 //!   happened whole or not at all, and nobody knows which.
 
 mod accounts;
+mod archive;
 mod calls;
+mod database;
+mod directory;
 mod hasher;
 mod images;
+mod processor;
+mod profile_images;
+mod sessions;
+mod source;
 mod spool;
 mod system;
 mod tokens;
 mod trash;
-mod users;
 
-pub use accounts::{AccountArchive, AccountSource, ImportError};
+pub use accounts::{Accounts, Caller, CallerAnswer, CreateError, EditError, NameClash};
+pub use archive::{AccountArchive, ImportError};
 pub use calls::{Access, CallOutcome, OpenCall, StoreCall, StoreCalls, StoreObserver};
+pub use database::{Database, Identity, Occupancy, OpenError, Store};
+pub use directory::{Directory, UserQuery};
 pub use hasher::{Asker, HashError, PasswordHasher, StillWanted, Verdict};
-pub use images::{
-    ImageChunks, ImageProcessor, ImageRemovals, ImageStore, PendingRemoval, ProcessError, ProcessedImage,
-    StoredImage,
-};
+pub use images::{ImageChunks, ImageStore, StoredImage};
+pub use processor::{ImageProcessor, ProcessError, ProcessedImage};
+pub use profile_images::{PendingRemoval, ProfileImages, RemoveImageError, SetImageError};
+pub use sessions::{Credentials, FailedLogIn, OpenSession, Rehash, SessionState, Sessions};
+pub use source::AccountSource;
 pub use spool::{NoRoom, Spool, SpoolBudget, SpoolLimits, SpoolShare};
 pub use system::{Clock, Ids};
 pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
 pub use trash::{ARRIVAL_GRACE, Expired, Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed};
-pub use users::{
-    Caller, CallerAnswer, CreateError, Credentials, EditError, FailedLogIn, OpenSession, Rehash,
-    RemoveImageError, SessionState, SetImageError, UserQuery, Users,
-};
 
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
-    accounts::{MockAccountArchive, MockAccountSource},
+    accounts::MockAccounts,
+    archive::MockAccountArchive,
+    directory::MockDirectory,
     hasher::MockPasswordHasher,
-    images::{MockImageProcessor, MockImageRemovals, MockImageStore},
+    images::MockImageStore,
+    processor::MockImageProcessor,
+    profile_images::MockProfileImages,
+    sessions::MockSessions,
+    source::MockAccountSource,
     system::{MockClock, MockIds},
     tokens::MockTokens,
     trash::MockTrash,
-    users::MockUsers,
 };
 
 /// A store that did not do what it was asked: down, slow, full, or broken. The source is for the log alone.
 #[derive(Debug, thiserror::Error)]
-#[error("{store} is unavailable")]
+#[error("{kind} is unavailable")]
 pub struct Unavailable {
-    /// Which store.
-    pub store: &'static str,
+    /// Which kind of store: what the log calls it.
+    pub kind: &'static str,
     /// What it was.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Unavailable {
-    /// That store, for that reason.
-    pub fn new(store: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { store, source: source.into() }
+    /// A store of that kind, for that reason.
+    pub fn new(kind: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { kind, source: source.into() }
     }
 }

@@ -44,7 +44,7 @@ pub trait Trash: Send + Sync {
 
     /// Deletes a user in the trash for good: user, entry, sessions. Its names are free at once.
     ///
-    /// - MUST, in the same write, leave its image, where it is one of ours, to [`ImageRemovals`](super::ImageRemovals), due at
+    /// - MUST, in the same write, leave its image, where it is one of ours, to [`ProfileImages`](super::ProfileImages), due at
     ///   once.
     async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError>;
 

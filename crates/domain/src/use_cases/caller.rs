@@ -21,7 +21,7 @@ impl Roster {
         named: Option<UserId>,
     ) -> Result<(User, Option<User>), Error> {
         let caller = Caller { user_id: claims.user_id, session: claims.session };
-        let answer = self.ports.users.caller(caller, named).await?;
+        let answer = self.ports.accounts.caller(caller, named).await?;
         match answer.caller {
             Some(user) if answer.session_lives && answer.epoch == claims.epoch => Ok((user, answer.named)),
             _ => Err(Error::NotAuthenticated),
@@ -66,7 +66,7 @@ mod tests {
         #[case] session_lives: bool,
     ) {
         let mut world = World::new();
-        world.users.expect_caller().returning(move |_, _| {
+        world.accounts.expect_caller().returning(move |_, _| {
             Ok(CallerAnswer { caller: role.map(|role| user(ANN, role)), epoch, session_lives, named: None })
         });
         assert!(matches!(world.roster().admin(CLAIMS).await, Err(Error::NotAuthenticated)));

@@ -15,7 +15,7 @@ impl Roster {
     ) -> Result<(), Error> {
         let before = self.read_user(claims, id).await?.profile_image;
         let change = self.change(Some(claims.user_id), request);
-        self.ports.users.remove_image(id, &change).await.map_err(|error| match error {
+        self.ports.profile_images.remove(id, &change).await.map_err(|error| match error {
             RemoveImageError::NotFound => Error::UserNotFound,
             RemoveImageError::NoImage => Error::NoImage,
             RemoveImageError::Unavailable(error) => Error::Unavailable(error),
@@ -44,13 +44,13 @@ mod tests {
 
     fn world_with_image() -> World {
         let mut world = World::new();
-        world.users.expect_caller().returning(|_, _| {
+        world.accounts.expect_caller().returning(|_, _| {
             let caller = User { profile_image: Some(image(1).into()), ..user(ANN, Role::Regular) };
             Ok(CallerAnswer { caller: Some(caller), epoch: EPOCH, session_lives: true, named: None })
         });
         world
-            .users
-            .expect_remove_image()
+            .profile_images
+            .expect_remove()
             .withf(|id, change| *id == ANN && change.actor == Some(ANN))
             .times(1)
             .returning(|_, _| Ok(()));
@@ -61,23 +61,23 @@ mod tests {
     async fn the_image_goes_at_once() {
         let mut world = world_with_image();
         let left = PendingRemoval { owner: ANN, image: image(1), due: NOW };
-        world.removals.expect_due().times(1).returning(move |_, _, _, _| Ok(vec![left.clone()]));
+        world.profile_images.expect_due().times(1).returning(move |_, _, _, _| Ok(vec![left.clone()]));
         world.images.expect_remove().withf(|key| *key == image(1).key).times(1).returning(|_| Ok(()));
-        world.removals.expect_done().times(1).returning(|_| Ok(()));
+        world.profile_images.expect_done().times(1).returning(|_| Ok(()));
         world.roster().delete_image(CLAIMS, ANN, REQUEST).await.unwrap();
     }
 
     #[tokio::test]
     async fn the_deletion_stands_where_the_image_can_not_be_removed_yet() {
         let mut world = world_with_image();
-        world.removals.expect_due().returning(|_, _, _, _| Err(unavailable()));
+        world.profile_images.expect_due().returning(|_, _, _, _| Err(unavailable()));
         world.roster().delete_image(CLAIMS, ANN, REQUEST).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_user_without_an_image_is_told_from_nobody() {
         let mut world = World::with_caller(Role::Admin);
-        world.users.expect_remove_image().returning(|_, _| Err(RemoveImageError::NoImage));
+        world.profile_images.expect_remove().returning(|_, _| Err(RemoveImageError::NoImage));
         let roster = world.roster();
         assert!(matches!(roster.delete_image(CLAIMS, BEN, REQUEST).await, Err(Error::NoImage)));
         let nobody = roster.delete_image(CLAIMS, UserId::from_bytes([8; 12]), REQUEST).await;

@@ -15,7 +15,7 @@ impl Roster {
     ) -> Result<User, Error> {
         let caller = self.admin_or_owner(claims, id).await?;
         let change = self.change(Some(caller.id), request);
-        let user = self.ports.users.edit(id, &edit, &change).await.map_err(|error| match error {
+        let user = self.ports.accounts.edit(id, &edit, &change).await.map_err(|error| match error {
             EditError::NotFound => Error::UserNotFound,
             EditError::EmailTaken => Error::EmailTaken,
             EditError::UsernameTaken => Error::UsernameTaken { suggestions: Vec::new() },
@@ -40,7 +40,7 @@ mod tests {
     async fn an_edit_is_the_callers_and_of_now() {
         let mut world = World::with_caller(Role::Admin);
         world
-            .users
+            .accounts
             .expect_edit()
             .withf(|id, asked, change| {
                 *id == BEN && *asked == edit() && change.actor == Some(ANN) && change.at == NOW
@@ -59,7 +59,7 @@ mod tests {
     #[tokio::test]
     async fn a_taken_username_is_told_without_suggestions() {
         let mut world = World::with_caller(Role::Regular);
-        world.users.expect_edit().returning(|_, _, _| Err(EditError::UsernameTaken));
+        world.accounts.expect_edit().returning(|_, _, _| Err(EditError::UsernameTaken));
         let edited = world.roster().edit_user(CLAIMS, ANN, edit(), REQUEST).await;
         assert!(matches!(edited, Err(Error::UsernameTaken { suggestions }) if suggestions.is_empty()));
     }

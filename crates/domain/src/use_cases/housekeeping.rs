@@ -125,7 +125,7 @@ impl Roster {
     /// The stores that images are to be removed from and that are not configured (any more). What is to be removed there stays
     /// so until they are; nobody looks at it meanwhile.
     pub async fn removals_out_of_reach(&self) -> Result<Vec<StoreName>, Error> {
-        let stores = self.ports.removals.stores().await?;
+        let stores = self.ports.profile_images.stores().await?;
         Ok(stores.into_iter().filter(|store| self.image_store(store).is_none()).collect())
     }
 
@@ -141,7 +141,7 @@ impl Roster {
         let mut after = progress.left_at.remove(&name);
         let (mut from_beginning, mut failures) = (after.is_none(), Vec::new());
         loop {
-            let due = self.ports.removals.due(&name, now, after, REMOVAL_BATCH).await?;
+            let due = self.ports.profile_images.due(&name, now, after, REMOVAL_BATCH).await?;
             for removal in &due {
                 match self.remove_image(store, removal, request).await {
                     Ok(()) => progress.removed += 1,
@@ -171,7 +171,7 @@ impl Roster {
     ) -> Result<(), Error> {
         for store in self.image_stores().filter(|store| from.is_none_or(|from| store.name() == *from)) {
             let now = self.ports.clock.now();
-            let due = self.ports.removals.due(&store.name(), now, None, REMOVAL_BATCH).await?;
+            let due = self.ports.profile_images.due(&store.name(), now, None, REMOVAL_BATCH).await?;
             for removal in due.iter().filter(|removal| removal.owner == owner) {
                 self.remove_image(store, removal, request).await?;
             }
@@ -186,7 +186,7 @@ impl Roster {
         request: Request,
     ) -> Result<(), Error> {
         store.remove(&removal.image.key).await?;
-        self.ports.removals.done(removal).await?;
+        self.ports.profile_images.done(removal).await?;
         metrics::counter!("roster_images_removed_total").increment(1);
         tracing::info!(
             event = "image removed",
@@ -268,14 +268,14 @@ mod tests {
         let mut order = mockall::Sequence::new();
         let mut world = World::new();
         world
-            .removals
+            .profile_images
             .expect_due()
             .withf(|store, now, after, _| store.as_str() == "file" && *now == NOW && after.is_none())
             .times(1)
             .returning(|_, _, _, _| Ok(vec![removal(1)]));
         world.images.expect_remove().times(1).in_sequence(&mut order).returning(|_| Ok(()));
         world
-            .removals
+            .profile_images
             .expect_done()
             .withf(|done| *done == removal(1))
             .times(1)
@@ -289,10 +289,10 @@ mod tests {
     #[tokio::test]
     async fn an_image_that_can_not_be_removed_stays_due_is_told_and_holds_up_no_other() {
         let mut world = World::new();
-        world.removals.expect_due().returning(|_, _, _, _| Ok(vec![removal(1), removal(2)]));
+        world.profile_images.expect_due().returning(|_, _, _, _| Ok(vec![removal(1), removal(2)]));
         world.images.expect_remove().withf(|key| *key == image(1).key).returning(|_| Err(unavailable()));
         world.images.expect_remove().withf(|key| *key == image(2).key).times(1).returning(|_| Ok(()));
-        world.removals.expect_done().withf(|done| *done == removal(2)).times(1).returning(|_| Ok(()));
+        world.profile_images.expect_done().withf(|done| *done == removal(2)).times(1).returning(|_| Ok(()));
         let mut progress = RemovalProgress::default();
         assert!(matches!(
             world.roster().remove_images(&mut progress, REQUEST).await,
@@ -305,7 +305,7 @@ mod tests {
     async fn a_store_that_does_not_answer_is_left_alone_until_the_next_run() {
         let mut world = World::new();
         let all: Vec<_> = (0..100).map(removal).collect();
-        world.removals.expect_due().times(1).returning(move |_, _, _, _| Ok(all.clone()));
+        world.profile_images.expect_due().times(1).returning(move |_, _, _, _| Ok(all.clone()));
         world.images.expect_remove().times(REMOVAL_FAILURES).returning(|_| Err(unavailable()));
         assert!(matches!(
             world.roster().remove_images(&mut RemovalProgress::default(), REQUEST).await,
@@ -317,14 +317,14 @@ mod tests {
     async fn images_that_can_not_be_removed_keep_those_behind_them_no_longer_than_until_the_next_run() {
         const STUCK: u8 = 10;
         let mut world = World::new();
-        world.removals.expect_due().returning(|_, _, after, _| {
+        world.profile_images.expect_due().returning(|_, _, after, _| {
             let first = after.map_or(0, |after| (0..12).find(|name| removal(*name) == after).unwrap() + 1);
             Ok((first..12).map(removal).collect())
         });
         let is_stuck = |key: &ImageKey| (0..STUCK).any(|name| *key == image(name).key);
         world.images.expect_remove().withf(is_stuck).times(20).returning(|_| Err(unavailable()));
         world.images.expect_remove().withf(move |key| !is_stuck(key)).times(2).returning(|_| Ok(()));
-        world.removals.expect_done().times(2).returning(|_| Ok(()));
+        world.profile_images.expect_done().times(2).returning(|_| Ok(()));
         let (roster, mut progress) = (world.roster(), RemovalProgress::default());
         // The second run is told of those, too: it has come round to them.
         for _ in 0..2 {
@@ -337,9 +337,9 @@ mod tests {
         let mut world = World::new();
         let others = (1..9).map(|name| PendingRemoval { owner: BEN, ..removal(name) });
         let all: Vec<_> = others.chain([removal(9)]).collect();
-        world.removals.expect_due().times(1).returning(move |_, _, _, _| Ok(all.clone()));
+        world.profile_images.expect_due().times(1).returning(move |_, _, _, _| Ok(all.clone()));
         world.images.expect_remove().withf(|key| *key == image(9).key).times(1).returning(|_| Ok(()));
-        world.removals.expect_done().withf(|done| *done == removal(9)).times(1).returning(|_| Ok(()));
+        world.profile_images.expect_done().withf(|done| *done == removal(9)).times(1).returning(|_| Ok(()));
         world.roster().remove_images_at_once(ANN, None, REQUEST).await;
     }
 
@@ -368,7 +368,7 @@ mod tests {
     #[tokio::test]
     async fn who_releases_an_image_does_not_wait_for_a_store_that_does_not_answer() {
         let mut world = World::new();
-        world.removals.expect_due().times(1).returning(|_, _, _, _| Ok(vec![removal(1)]));
+        world.profile_images.expect_due().times(1).returning(|_, _, _, _| Ok(vec![removal(1)]));
         let mut roster = world.roster();
         roster.ports.images = Arc::new(Hanging);
         roster.remove_images_at_once(ANN, None, REQUEST).await;
@@ -380,19 +380,19 @@ mod tests {
         let all: Vec<_> = (0..100).map(removal).collect();
         let last = all[99].clone();
         world
-            .removals
+            .profile_images
             .expect_due()
             .withf(|_, _, after, _| after.is_none())
             .times(1)
             .returning(move |_, _, _, _| Ok(all.clone()));
         world
-            .removals
+            .profile_images
             .expect_due()
             .withf(move |_, _, after, _| *after == Some(last.clone()))
             .times(1)
             .returning(|_, _, _, _| Ok(vec![removal(100)]));
         world.images.expect_remove().times(101).returning(|_| Ok(()));
-        world.removals.expect_done().times(101).returning(|_| Ok(()));
+        world.profile_images.expect_done().times(101).returning(|_| Ok(()));
         let mut progress = RemovalProgress::default();
         world.roster().remove_images(&mut progress, REQUEST).await.unwrap();
         assert_eq!(progress.removed(), 101);
@@ -402,9 +402,9 @@ mod tests {
     async fn a_store_that_is_not_configured_is_told_of_and_not_asked_for() {
         let mut world = World::new();
         let stores = || Ok(vec![StoreName::new("file"), StoreName::new("s3://gone")]);
-        world.removals.expect_stores().returning(stores);
+        world.profile_images.expect_stores().returning(stores);
         world
-            .removals
+            .profile_images
             .expect_due()
             .withf(|store, _, _, _| store.as_str() == "file")
             .times(1)

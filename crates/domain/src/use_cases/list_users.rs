@@ -7,6 +7,6 @@ impl Roster {
     /// One page of the live users, for admins.
     pub async fn list_users(&self, claims: AccessClaims, query: UserQuery) -> Result<Page<User>, Error> {
         self.admin(claims).await?;
-        Ok(self.ports.users.list(&query).await?)
+        Ok(self.ports.directory.list(&query).await?)
     }
 }

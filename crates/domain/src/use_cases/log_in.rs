@@ -101,7 +101,7 @@ impl Roster {
         let client = request.client.map(ClientAddress::client);
         let refusal = |too_many| Self::limited(too_many, request);
         limiter.may_log_in(client, clock.now()).map_err(refusal)?;
-        let credentials = self.ports.users.credentials(&email).await?;
+        let credentials = self.ports.sessions.credentials(&email).await?;
         let log_ins = credentials.as_ref().map(|credentials| &credentials.log_ins);
         limiter.may_try(&email, client, log_ins, clock.now()).map_err(refusal)?;
 
@@ -143,7 +143,7 @@ impl Roster {
     /// Has the store count a failed log-in. It comes after the answer, so that its time tells nothing; a crash may lose it.
     pub async fn note_failed_log_in(&self, failed: FailedCheck, request: Request) -> Result<(), Error> {
         if let Some(failed) = failed.0 {
-            self.ports.users.log_in_failed(&failed, &self.change(None, request)).await?;
+            self.ports.sessions.log_in_failed(&failed, &self.change(None, request)).await?;
         }
         Ok(())
     }
@@ -171,7 +171,7 @@ impl Roster {
             rehash,
         };
         let client = request.client.map(display);
-        if self.ports.users.open_session(&open, &change).await? {
+        if self.ports.sessions.open(&open, &change).await? {
             self.limiter.logged_in(&email);
             tracing::info!(event = "logged in", user = %claims.user_id, client, %request, "a user logged in");
             Ok(pair)
@@ -211,7 +211,7 @@ mod tests {
             epoch: EPOCH,
             log_ins: LogIns::default(),
         };
-        world.users.expect_credentials().returning(move |_| Ok(known.then(|| credentials.clone())));
+        world.sessions.expect_credentials().returning(move |_| Ok(known.then(|| credentials.clone())));
         world
             .hasher
             .expect_verify()
@@ -238,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn the_right_password_starts_a_session() {
         let mut world = world(true, Verdict::Match);
-        world.users.expect_open_session().withf(|open, _| *open == opened(None)).returning(|_, _| Ok(true));
+        world.sessions.expect_open().withf(|open, _| *open == opened(None)).returning(|_, _| Ok(true));
         let pair = log_in(world).await.unwrap();
         assert_eq!((pair.access.expose(), pair.refresh.expose()), ("access", "refresh"));
     }
@@ -247,7 +247,7 @@ mod tests {
     async fn a_wrong_password_and_an_unknown_email_are_one_refusal_at_the_cost_of_one_hash() {
         let mut known = world(true, Verdict::Mismatch);
         known
-            .users
+            .sessions
             .expect_log_in_failed()
             .withf(|failed, _| *failed == FailedLogIn { user_id: ANN, by_stranger: true })
             .times(1)
@@ -259,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn a_user_deleted_while_the_password_was_checked_does_not_log_in() {
         let mut world = world(true, Verdict::Match);
-        world.users.expect_open_session().returning(|_, _| Ok(false));
+        world.sessions.expect_open().returning(|_, _| Ok(false));
         assert!(matches!(log_in(world).await, Err(Error::BadCredentials)));
     }
 
@@ -268,7 +268,7 @@ mod tests {
         let mut world = world(true, Verdict::MatchOutdated(hash("new")));
         let rehash = Rehash { old: hash("old"), new: hash("new") };
         let expected = opened(Some(rehash));
-        world.users.expect_open_session().withf(move |open, _| *open == expected).returning(|_, _| Ok(true));
+        world.sessions.expect_open().withf(move |open, _| *open == expected).returning(|_, _| Ok(true));
         log_in(world).await.unwrap();
     }
 
@@ -281,8 +281,8 @@ mod tests {
             epoch: EPOCH,
             log_ins: LogIns::default(),
         };
-        world.users.expect_log_in_failed().returning(|_, _| Ok(()));
-        world.users.expect_credentials().returning(move |_| Ok(text.map(|_| credentials.clone())));
+        world.sessions.expect_log_in_failed().returning(|_, _| Ok(()));
+        world.sessions.expect_credentials().returning(move |_| Ok(text.map(|_| credentials.clone())));
         world.hasher.expect_verify().returning(move |password, _, _| {
             let matches = text == Some(password.expose());
             Ok(if matches { Verdict::Match } else { Verdict::Mismatch })
@@ -306,14 +306,14 @@ mod tests {
     async fn a_hash_of_a_password_that_was_not_composed_still_verifies_and_is_renewed() {
         let mut world = world_with_hash_of(Some("pa\u{308}ss"));
         let expected = opened(Some(Rehash { old: hash("old"), new: hash("new of päss") }));
-        world.users.expect_open_session().withf(move |open, _| *open == expected).returning(|_, _| Ok(true));
+        world.sessions.expect_open().withf(move |open, _| *open == expected).returning(|_, _| Ok(true));
         log_in_decomposed(world).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_password_that_was_not_composed_matches_the_hash_of_the_composed_one() {
         let mut world = world_with_hash_of(Some("päss"));
-        world.users.expect_open_session().withf(|open, _| *open == opened(None)).returning(|_, _| Ok(true));
+        world.sessions.expect_open().withf(|open, _| *open == opened(None)).returning(|_, _| Ok(true));
         log_in_decomposed(world).await.unwrap();
     }
 
@@ -331,7 +331,7 @@ mod tests {
     async fn a_full_hash_queue_is_told_and_no_session_starts() {
         let mut world = World::new();
         world
-            .users
+            .sessions
             .expect_credentials()
             .with(eq(Email::parse("ann@example.com").unwrap()))
             .returning(|_| Ok(None));
@@ -344,7 +344,7 @@ mod tests {
         let mut world = World::new();
         let once = Rate { at_once: 1, every: std::time::Duration::from_secs(6) };
         world.limits = RateLimits { log_in_failures_per_client: Some(once), ..RateLimits::default() };
-        world.users.expect_credentials().times(1).returning(|_| Ok(None));
+        world.sessions.expect_credentials().times(1).returning(|_| Ok(None));
         world.hasher.expect_verify().times(1).returning(|_, _, _| Ok(Verdict::Mismatch));
         let roster = world.roster();
         let log_in = || {

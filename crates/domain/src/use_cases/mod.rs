@@ -27,7 +27,8 @@ use crate::Error;
 use crate::entities::{Change, Request};
 use crate::limits::{Limiter, RateLimits, TooMany};
 use crate::ports::{
-    Clock, Ids, ImageProcessor, ImageRemovals, ImageStore, PasswordHasher, Tokens, Trash, Users,
+    Accounts, Clock, Directory, Ids, ImageProcessor, ImageStore, PasswordHasher, ProfileImages, Sessions,
+    Tokens, Trash,
 };
 use crate::room::Room;
 use crate::values::UserId;
@@ -71,9 +72,11 @@ pub struct Rules {
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is its port")]
 pub struct Ports {
-    pub users: Arc<dyn Users>,
+    pub accounts: Arc<dyn Accounts>,
+    pub directory: Arc<dyn Directory>,
+    pub sessions: Arc<dyn Sessions>,
+    pub profile_images: Arc<dyn ProfileImages>,
     pub trash: Arc<dyn Trash>,
-    pub removals: Arc<dyn ImageRemovals>,
     /// Where `/profile-upload/` stores.
     pub images: Arc<dyn ImageStore>,
     /// Where `/profile-upload-s3/` stores.

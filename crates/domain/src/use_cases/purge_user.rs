@@ -44,11 +44,11 @@ mod tests {
         let mut world = World::with_caller(Role::Admin);
         world.trash.expect_purge().withf(|id, _| *id == BEN).times(1).returning(|_, _| Ok(()));
         world
-            .removals
+            .profile_images
             .expect_due()
             .returning(|_, _, _, _| Ok(vec![PendingRemoval { owner: BEN, image: image(1), due: NOW }]));
         world.images.expect_remove().withf(|key| *key == image(1).key).times(1).returning(|_| Ok(()));
-        world.removals.expect_done().times(1).returning(|_| Ok(()));
+        world.profile_images.expect_done().times(1).returning(|_| Ok(()));
         world.roster().purge_user(CLAIMS, BEN, REQUEST).await.unwrap();
     }
 
@@ -56,7 +56,7 @@ mod tests {
     async fn a_purge_stands_where_the_image_can_not_be_removed_yet() {
         let mut world = World::with_caller(Role::Admin);
         world.trash.expect_purge().returning(|_, _| Ok(()));
-        world.removals.expect_due().returning(|_, _, _, _| Err(unavailable()));
+        world.profile_images.expect_due().returning(|_, _, _, _| Err(unavailable()));
         world.roster().purge_user(CLAIMS, BEN, REQUEST).await.unwrap();
     }
 

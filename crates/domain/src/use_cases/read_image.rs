@@ -129,7 +129,7 @@ impl Roster {
             return Ok(ImageReading::Known(Some(version)));
         }
         let owner = key.owner().ok_or(Error::NoImage)?;
-        let answer = self.ports.users.caller(Caller { user_id: owner, session: None }, None).await?;
+        let answer = self.ports.accounts.caller(Caller { user_id: owner, session: None }, None).await?;
         let checksum = match answer.caller.and_then(|owner| owner.profile_image) {
             Some(ProfileImage::Stored(own)) if own.image.key == *key && own.image.store == store.name() => {
                 own.checksum
@@ -345,7 +345,7 @@ mod tests {
     fn world<const N: usize>(images: [Option<ProfileImage>; N]) -> World {
         let mut world = World::new();
         let mut images = images.into_iter();
-        world.users.expect_caller().times(N).returning(move |_, _| {
+        world.accounts.expect_caller().times(N).returning(move |_, _| {
             let profile_image = images.next().flatten();
             let caller = User { profile_image, ..user(ANN, Role::Regular) };
             Ok(CallerAnswer { caller: Some(caller), epoch: EPOCH, session_lives: true, named: None })
@@ -613,7 +613,7 @@ mod tests {
     /// Where Ann has that image.
     fn public_world(image: Option<ProfileImage>) -> World {
         let mut world = World { public_images: true, ..World::new() };
-        world.users.expect_caller().returning(move |caller, named| {
+        world.accounts.expect_caller().returning(move |caller, named| {
             assert_eq!((caller, named), (Caller { user_id: ANN, session: None }, None));
             let owner = User { profile_image: image.clone(), ..user(ANN, Role::Regular) };
             let caller = image.is_some().then_some(owner);

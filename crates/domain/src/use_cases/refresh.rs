@@ -9,7 +9,7 @@ impl Roster {
         let tokens = &self.ports.tokens;
         let now = self.ports.clock.now();
         let claims = tokens.read_refresh(&token, now).map_err(|_| Error::BadRefreshToken)?;
-        let state = self.ports.users.session(claims.user_id, claims.session).await?;
+        let state = self.ports.sessions.state(claims.user_id, claims.session).await?;
         let lives = state.is_some_and(|state| {
             // A token of an earlier system names no session: its epoch alone decides.
             let session_lives =
@@ -51,7 +51,7 @@ mod tests {
         let mut world = World::new();
         world.tokens.expect_read_refresh().returning(move |_, _| Ok(claims));
         world.tokens.expect_fingerprint().return_const(KEPT);
-        world.users.expect_session().returning(move |_, _| Ok(state));
+        world.sessions.expect_state().returning(move |_, _| Ok(state));
         world
             .tokens
             .expect_issue_access()

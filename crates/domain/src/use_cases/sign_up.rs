@@ -76,7 +76,7 @@ impl Roster {
         request: Request,
     ) -> Result<Prepared, Error> {
         let policy = self.rules.admin_sign_up;
-        let as_first_admin = policy == AdminSignUp::Bootstrap && !self.ports.users.has_had_admin().await?;
+        let as_first_admin = policy == AdminSignUp::Bootstrap && !self.ports.accounts.has_had_admin().await?;
         let admin = if as_first_admin || policy == AdminSignUp::Open {
             None
         } else {
@@ -104,9 +104,9 @@ impl Roster {
         let actor = admin.unwrap_or(user.id);
         let change = self.change(Some(actor), request);
         let created = if as_first_admin {
-            self.ports.users.create_first_admin(&user, &change).await
+            self.ports.accounts.create_first_admin(&user, &change).await
         } else {
-            self.ports.users.create(&user, &change).await
+            self.ports.accounts.create(&user, &change).await
         };
         match created {
             Ok(()) => {
@@ -163,7 +163,7 @@ impl Roster {
                         .filter(|name| !candidates.contains(name) && !free.contains(name)),
                 );
             }
-            free.extend(self.ports.users.free_usernames(&candidates).await?);
+            free.extend(self.ports.accounts.free_usernames(&candidates).await?);
             if free.len() >= SUGGESTIONS {
                 free.truncate(SUGGESTIONS);
                 break;
@@ -199,7 +199,7 @@ mod tests {
     async fn who_signs_up_is_a_regular_user() {
         let mut world = hashing(World::new());
         world
-            .users
+            .accounts
             .expect_create()
             .withf(|user, change| user.id == BEN && user.role == Role::Regular && change.actor == Some(BEN))
             .times(1)
@@ -222,14 +222,17 @@ mod tests {
         #[case] name: &str,
     ) {
         let mut world = hashing(World::new());
-        world.users.expect_create().returning(|_, _| Err(CreateError::UsernameTaken));
+        world.accounts.expect_create().returning(|_, _| Err(CreateError::UsernameTaken));
         let mut count = 0_u8;
         world.ids.expect_letters().returning(move |letters| {
             count += 1;
             char::from(b'a' + count % 26).to_string().repeat(letters)
         });
         // Every other candidate is free.
-        world.users.expect_free_usernames().returning(|names| Ok(names.iter().step_by(2).cloned().collect()));
+        world
+            .accounts
+            .expect_free_usernames()
+            .returning(|names| Ok(names.iter().step_by(2).cloned().collect()));
         let Err(Error::UsernameTaken { suggestions }) = world.roster().sign_up(form(name), REQUEST).await
         else {
             panic!("the username is taken");
@@ -244,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn where_two_letters_are_not_enough_suggestions_have_more() {
         let mut world = hashing(World::new());
-        world.users.expect_create().returning(|_, _| Err(CreateError::UsernameTaken));
+        world.accounts.expect_create().returning(|_, _| Err(CreateError::UsernameTaken));
         let mut count = 0_u32;
         world.ids.expect_letters().returning(move |letters| {
             count += 1;
@@ -256,7 +259,7 @@ mod tests {
                 })
                 .collect()
         });
-        world.users.expect_free_usernames().returning(|names| {
+        world.accounts.expect_free_usernames().returning(|names| {
             Ok(names.iter().filter(|name| name.as_str().len() > "benxx".len()).cloned().collect())
         });
         let Err(Error::UsernameTaken { suggestions }) = world.roster().sign_up(form("ben"), REQUEST).await
@@ -274,7 +277,7 @@ mod tests {
             let mut world = hashing(World::new());
             world.admin_sign_up = policy;
             world
-                .users
+                .accounts
                 .expect_create()
                 .withf(|user, _| user.id == BEN && user.role == Role::Admin)
                 .times(1)
@@ -287,7 +290,7 @@ mod tests {
     async fn where_it_is_open_anybody_becomes_an_admin() {
         let mut world = hashing(World::new());
         world
-            .users
+            .accounts
             .expect_create()
             .withf(|user, _| user.role == Role::Admin)
             .times(1)
@@ -299,8 +302,8 @@ mod tests {
     async fn in_bootstrap_the_first_admin_needs_nobody() {
         let mut world = hashing(World::new());
         world.admin_sign_up = AdminSignUp::Bootstrap;
-        world.users.expect_has_had_admin().returning(|| Ok(false));
-        world.users.expect_create_first_admin().times(1).returning(|_, _| Ok(()));
+        world.accounts.expect_has_had_admin().returning(|| Ok(false));
+        world.accounts.expect_create_first_admin().times(1).returning(|_, _| Ok(()));
         world.roster().admin_sign_up(None, form("ben"), REQUEST).await.unwrap();
     }
 
@@ -308,8 +311,8 @@ mod tests {
     async fn of_two_first_admins_the_second_is_refused() {
         let mut world = hashing(World::new());
         world.admin_sign_up = AdminSignUp::Bootstrap;
-        world.users.expect_has_had_admin().returning(|| Ok(false));
-        world.users.expect_create_first_admin().returning(|_, _| Err(CreateError::AdminExists));
+        world.accounts.expect_has_had_admin().returning(|| Ok(false));
+        world.accounts.expect_create_first_admin().returning(|_, _| Err(CreateError::AdminExists));
         let signed_up = world.roster().admin_sign_up(None, form("ben"), REQUEST).await;
         assert!(matches!(signed_up, Err(Error::NotAuthenticated)));
     }
@@ -321,7 +324,7 @@ mod tests {
     async fn once_it_is_closed_only_admins_make_admins(#[case] policy: AdminSignUp) {
         let closed = |mut world: World| {
             world.admin_sign_up = policy;
-            world.users.expect_has_had_admin().returning(|| Ok(true));
+            world.accounts.expect_has_had_admin().returning(|| Ok(true));
             hashing(world)
         };
         let nobody = closed(World::new()).roster().admin_sign_up(None, form("ben"), REQUEST).await;
@@ -333,7 +336,7 @@ mod tests {
 
         let mut admin = closed(World::with_caller(Role::Admin));
         admin
-            .users
+            .accounts
             .expect_create()
             .withf(|user, change| user.role == Role::Admin && change.actor == Some(ANN))
             .times(1)

@@ -7,8 +7,9 @@ use super::{AdminSignUp, Ports, Roster, Rules};
 use crate::entities::{Request, User};
 use crate::limits::RateLimits;
 use crate::ports::{
-    AccessClaims, CallerAnswer, ImageStore, MockClock, MockIds, MockImageProcessor, MockImageRemovals,
-    MockImageStore, MockPasswordHasher, MockTokens, MockTrash, MockUsers, Spool, Unavailable,
+    AccessClaims, CallerAnswer, ImageStore, MockAccounts, MockClock, MockDirectory, MockIds,
+    MockImageProcessor, MockImageStore, MockPasswordHasher, MockProfileImages, MockSessions, MockTokens,
+    MockTrash, Spool, Unavailable,
 };
 use crate::values::{
     ClientAddress, Email, Epoch, ImageFormat, ImageKey, ImageRef, RequestId, Role, SessionId, StoreName,
@@ -28,9 +29,11 @@ pub(super) const EPOCH: Epoch = Epoch::new(3);
 pub(super) const CLAIMS: AccessClaims = AccessClaims { user_id: ANN, session: Some(SESSION), epoch: EPOCH };
 
 pub(super) struct World {
-    pub(super) users: MockUsers,
+    pub(super) accounts: MockAccounts,
+    pub(super) directory: MockDirectory,
+    pub(super) sessions: MockSessions,
+    pub(super) profile_images: MockProfileImages,
     pub(super) trash: MockTrash,
-    pub(super) removals: MockImageRemovals,
     pub(super) images: MockImageStore,
     pub(super) processor: MockImageProcessor,
     pub(super) hasher: MockPasswordHasher,
@@ -53,9 +56,11 @@ impl World {
         let mut images = MockImageStore::new();
         images.expect_name().returning(|| StoreName::new("file"));
         Self {
-            users: MockUsers::new(),
+            accounts: MockAccounts::new(),
+            directory: MockDirectory::new(),
+            sessions: MockSessions::new(),
+            profile_images: MockProfileImages::new(),
             trash: MockTrash::new(),
-            removals: MockImageRemovals::new(),
             images,
             processor: MockImageProcessor::new(),
             hasher: MockPasswordHasher::new(),
@@ -70,7 +75,7 @@ impl World {
     /// In which Ann is the caller, and live.
     pub(super) fn with_caller(role: Role) -> Self {
         let mut world = Self::new();
-        world.users.expect_caller().returning(move |caller, named| {
+        world.accounts.expect_caller().returning(move |caller, named| {
             assert_eq!((caller.user_id, caller.session), (ANN, Some(SESSION)));
             Ok(CallerAnswer {
                 caller: Some(user(ANN, role)),
@@ -88,9 +93,11 @@ impl World {
         clock.expect_sleep().return_const(());
         let images: Arc<dyn ImageStore> = Arc::new(self.images);
         let ports = Ports {
-            users: Arc::new(self.users),
+            accounts: Arc::new(self.accounts),
+            directory: Arc::new(self.directory),
+            sessions: Arc::new(self.sessions),
+            profile_images: Arc::new(self.profile_images),
             trash: Arc::new(self.trash),
-            removals: Arc::new(self.removals),
             s3_images: self.public_images.then(|| Arc::clone(&images)),
             images,
             processor: Arc::new(self.processor),

@@ -55,10 +55,10 @@ impl Roster {
         let key = ImageKey::new(caller.id, self.ports.ids.image_name(), processed.format);
         let image = ImageRef { store: store.name(), key };
         let change = self.change(Some(caller.id), request);
-        self.ports.removals.reserve(caller.id, &image, change.at.plus(RESERVATION), &change).await?;
+        self.ports.profile_images.reserve(caller.id, &image, change.at.plus(RESERVATION), &change).await?;
         store.put(&image.key, processed.image).await?;
         let own = OwnImage { image, checksum: Some(processed.checksum) };
-        self.ports.users.set_image(caller.id, &own, &change).await.map_err(|error| match error {
+        self.ports.profile_images.set(caller.id, &own, &change).await.map_err(|error| match error {
             SetImageError::NotFound => Error::NotAuthenticated,
             lost @ SetImageError::ReservationLost => Unavailable::new("image reservation", lost).into(),
             SetImageError::Unavailable(error) => Error::Unavailable(error),
@@ -104,7 +104,7 @@ mod tests {
             .in_sequence(&mut order)
             .returning(|_, _| Ok(clean()));
         world
-            .removals
+            .profile_images
             .expect_reserve()
             .withf(|owner, reserved, due, _| *owner == ANN && *reserved == image(4) && *due > NOW)
             .times(1)
@@ -118,8 +118,8 @@ mod tests {
             .in_sequence(&mut order)
             .returning(|_, _| Ok(()));
         world
-            .users
-            .expect_set_image()
+            .profile_images
+            .expect_set()
             .withf(|owner, set, _| {
                 let checksum = Some(Checksum::of(b"picture"));
                 *owner == ANN && *set == OwnImage { image: image(4), checksum }
@@ -133,18 +133,18 @@ mod tests {
     #[tokio::test]
     async fn the_image_before_goes_at_once() {
         let mut world = World::new();
-        world.users.expect_caller().returning(|_, _| {
+        world.accounts.expect_caller().returning(|_, _| {
             let caller = User { profile_image: Some(image(1).into()), ..user(ANN, Role::Regular) };
             Ok(CallerAnswer { caller: Some(caller), epoch: EPOCH, session_lives: true, named: None })
         });
         world.processor.expect_process().returning(|_, _| Ok(clean()));
-        world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
+        world.profile_images.expect_reserve().returning(|_, _, _, _| Ok(()));
         world.images.expect_put().returning(|_, _| Ok(()));
-        world.users.expect_set_image().returning(|_, _, _| Ok(()));
+        world.profile_images.expect_set().returning(|_, _, _| Ok(()));
         let left = PendingRemoval { owner: ANN, image: image(1), due: NOW };
-        world.removals.expect_due().times(1).returning(move |_, _, _, _| Ok(vec![left.clone()]));
+        world.profile_images.expect_due().times(1).returning(move |_, _, _, _| Ok(vec![left.clone()]));
         world.images.expect_remove().withf(|key| *key == image(1).key).times(1).returning(|_| Ok(()));
-        world.removals.expect_done().times(1).returning(|_| Ok(()));
+        world.profile_images.expect_done().times(1).returning(|_| Ok(()));
         upload(world, UploadTarget::Default).await.unwrap();
     }
 
@@ -157,7 +157,7 @@ mod tests {
         for target in [UploadTarget::Default, UploadTarget::S3] {
             let mut world = World::new();
             let gone = || CallerAnswer { caller: None, epoch: EPOCH, session_lives: true, named: None };
-            world.users.expect_caller().returning(move |_, _| Ok(gone()));
+            world.accounts.expect_caller().returning(move |_, _| Ok(gone()));
             assert!(matches!(admit(world, target).await, Err(Error::NotAuthenticated)));
         }
     }
@@ -191,20 +191,20 @@ mod tests {
     async fn a_reservation_that_ran_out_is_told_by_its_own_name() {
         let mut world = World::with_caller(Role::Regular);
         world.processor.expect_process().returning(|_, _| Ok(clean()));
-        world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
+        world.profile_images.expect_reserve().returning(|_, _, _, _| Ok(()));
         world.images.expect_put().returning(|_, _| Ok(()));
-        world.users.expect_set_image().returning(|_, _, _| Err(SetImageError::ReservationLost));
+        world.profile_images.expect_set().returning(|_, _, _| Err(SetImageError::ReservationLost));
         let Err(Error::Unavailable(error)) = upload(world, UploadTarget::Default).await else {
             panic!("not unavailable")
         };
-        assert_eq!(error.store, "image reservation");
+        assert_eq!(error.kind, "image reservation");
     }
 
     #[tokio::test]
     async fn an_image_that_is_not_stored_does_not_become_the_users() {
         let mut world = World::with_caller(Role::Regular);
         world.processor.expect_process().returning(|_, _| Ok(clean()));
-        world.removals.expect_reserve().returning(|_, _, _, _| Ok(()));
+        world.profile_images.expect_reserve().returning(|_, _, _, _| Ok(()));
         world.images.expect_put().returning(|_, _| Err(unavailable()));
         assert!(matches!(upload(world, UploadTarget::Default).await, Err(Error::Unavailable(_))));
     }

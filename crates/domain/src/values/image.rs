@@ -115,7 +115,7 @@ impl fmt::Debug for ImageKey {
     }
 }
 
-/// The name of an image store in references to it: `file` for the folder, an `s3://bucket/prefix` for a bucket.
+/// The name of a store. In references to images it is `file` for the folder, an `s3://bucket/prefix` for a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreName(Arc<str>);
 
@@ -130,6 +130,18 @@ impl StoreName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for StoreName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<StoreName> for Arc<str> {
+    fn from(name: StoreName) -> Self {
+        name.0
     }
 }
 

@@ -1,26 +1,18 @@
-//! Moving accounts, and images, from one store to another.
-//!
-//! The source is only read. Before anything is written, the target is looked through: whoever is in it has to be in the source. Then batch by batch,
-//! in the order of ids, what is not there yet is written, an account's image before the account. In the end both are read
-//! again and compared. So a run that was cut off, however it was, is run again, and goes on where it was.
+//! Moving accounts, and images, from one store to another: `roster-transfer` does it, this opens the stores and tells of it.
 
-mod accounts;
-mod images;
 mod opened;
 mod progress;
-mod removals;
 mod stopped;
 
 use clap::Args;
 
-use self::accounts::{Copied, compare, copy, refuse_others};
-use self::images::{Compared, ImageMove};
-use self::opened::{Opened, open_pair};
-use self::removals::carry_over;
-use self::stopped::stopped;
-use super::{say, waiting};
-use crate::Failure;
 use roster_settings::MigrationSettings;
+use roster_transfer::{Compared, ImageMove, Report, Transfer};
+
+use self::opened::open_pair;
+use self::progress::Bar;
+use self::stopped::stopped;
+use super::{Failure, say, waiting};
 
 /// What is told behind the arguments.
 pub(super) const HELP: &str = "\
@@ -60,31 +52,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     waiting(settings.log, async { migrate(&open_pair(&settings).await?).await })
 }
 
-async fn migrate(opened: &Opened) -> Result<(), Failure> {
-    let Opened { source, target, images, .. } = opened;
-    let total = source.accounts.count().await.map_err(stopped)?;
-    refuse_others(source.accounts.as_ref(), target.archive.as_ref()).await?;
-    let Copied { written, there } = copy(opened, total).await?;
-    let removals = carry_over(opened).await?;
-    let compared = compare(opened, total).await?;
-    say(&format!("{written} accounts written, {there} were there already"))?;
+async fn migrate(transfer: &Transfer) -> Result<(), Failure> {
+    let Report { copied, removals, equal } = transfer.run(&mut Bar::default()).await.map_err(stopped)?;
+    say(&format!("{} accounts written, {} were there already", copied.written, copied.there))?;
     if removals > 0 {
         say(&format!("{removals} promises to remove an image carried over"))?;
     }
-    say(&format!(
-        "{} accounts, {} of them in the trash, are equal in both",
-        compared.accounts, compared.in_trash
-    ))?;
-    tell_of_images(images.as_ref(), &compared.images)?;
-    if compared.images.missing > 0 && compared.images.equal == 0 {
+    say(&format!("{} accounts, {} of them in the trash, are equal in both", equal.accounts, equal.in_trash))?;
+    tell_of_images(transfer.images.as_ref(), &equal.images)?;
+    if equal.images.missing > 0 && equal.images.equal == 0 {
         return Err(Failure::Migration(
             "none of the images is in --images-from: is it the right place? Run it again with the right one"
                 .to_owned(),
         ));
     }
-    if source.accounts.has_had_admin().await.map_err(stopped)?
-        && !target.users.has_had_admin().await.map_err(stopped)?
-    {
+    if transfer.forgets_admins().await.map_err(stopped)? {
         say(
             "no account is an admin, but there has been one: with ADMIN_SIGNUP=bootstrap anyone may sign up as one",
         )?;

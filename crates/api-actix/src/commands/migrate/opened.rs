@@ -1,45 +1,35 @@
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 
 use roster_domain::Chain;
-use roster_domain::ports::{Clock, Ids};
+use roster_domain::ports::{Database, Identity, Occupancy};
+use roster_settings::{Images, MigrationSettings, Place};
+use roster_transfer::{ImageMove, Target, Transfer};
 
-use super::images::ImageMove;
-use crate::Failure;
-use crate::composition::{
-    CompositionError, Found, Source, Store, Wait, examine_database, open_database, open_images,
-};
-use crate::system::{RandomIds, SystemClock};
-use roster_settings::{Database, Images, MigrationSettings, Place};
-
-/// How many accounts are read at a time. Of the source twice as many are held: those that are being written, and the next.
-pub(super) const BATCH: usize = 500;
-
-/// The source, which is only read, the target, and the places of images where they are moved.
-pub(super) struct Opened {
-    pub(super) source: Source,
-    pub(super) target: Store,
-    pub(super) images: Option<ImageMove>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) ids: Arc<dyn Ids>,
-}
+use crate::commands::Failure;
+use crate::composition::{CompositionError, System, database, open_images, patiently};
 
 /// Opens what the settings name: the target is looked at first, then the source, and nothing is made before both will do.
-pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds::new(Arc::clone(&clock)));
+pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Transfer, Failure> {
+    let system = System::new();
     is_there(settings)?;
+    let named =
+        |place: &Place| database(&place.database, &system).map_err(|error| unopened(place.argument, &error));
     let MigrationSettings { from, to, .. } = settings;
-    refuse_strangers(to, &clock, &ids).await?;
-    let source = Source::open(&from.database, &from.name, &clock, &ids).await;
-    let Some(source) = source.map_err(|error| unopened(from.argument, &error))? else {
+    let (source, target) = (named(from)?, named(to)?);
+    refuse_strangers(to, target.as_ref()).await?;
+    let opened = patiently(async || source.source().await).await;
+    let Some(accounts) = opened.map_err(|error| unopened(from.argument, &error))? else {
         return Err(Failure::Migration(format!(
             "{} holds no users: is it the right database? Nothing was changed",
             from.argument
         )));
     };
-    let is_one = source.is(&to.database, &to.name).await;
-    if is_one.map_err(|error| unopened(to.argument, &error))? {
+    if let (Some(one), Some(other)) =
+        (identity(from, source.as_ref()).await?, identity(to, target.as_ref()).await?)
+        && one.is(&other)
+    {
         return Err(Failure::Settings(settings.same()));
     }
     let images = match &settings.images {
@@ -49,35 +39,43 @@ pub(super) async fn open_pair(settings: &MigrationSettings) -> Result<Opened, Fa
             to: open_images(to).await.map_err(|error| unopened("--images-to", &error))?,
         }),
     };
-    let target = open_database(&to.database, &to.name, &clock, &ids, None).await;
+    let target = patiently(async || target.open(None).await).await;
     let target = target.map_err(|error| unopened(to.argument, &error))?;
-    Ok(Opened { source, target, images, clock, ids })
+    let target = Target {
+        accounts: Arc::clone(&target) as _,
+        archive: Arc::clone(&target) as _,
+        profile_images: target,
+    };
+    let System { clock, ids } = system;
+    Ok(Transfer { source: accounts, target, images, clock, ids })
 }
 
 /// Refuses a target whose users opening it would take over: they are another program's.
-async fn refuse_strangers(target: &Place, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Result<(), Failure> {
-    let Place { argument, name, .. } = target;
-    match examine(target, clock, ids).await? {
-        Found::Nobody | Found::Users => Ok(()),
-        Found::Unadopted => Err(Failure::Migration(format!(
-            "{argument}: the database {name} holds users whom Roster has not written: give an empty database; nothing \
-             was changed"
+async fn refuse_strangers(place: &Place, target: &dyn Database) -> Result<(), Failure> {
+    let Place { argument, database } = place;
+    let examined = patiently(async || target.examine().await).await;
+    match examined.map_err(|error| unopened(argument, &error))? {
+        Occupancy::Nobody | Occupancy::Users => Ok(()),
+        Occupancy::Unadopted => Err(Failure::Migration(format!(
+            "{argument}: the database {} holds users whom Roster has not written: give an empty database; nothing was \
+             changed",
+            database.name()
         ))),
     }
 }
 
-async fn examine(place: &Place, clock: &Arc<dyn Clock>, ids: &Arc<dyn Ids>) -> Result<Found, Failure> {
-    let Place { argument, database, name } = place;
-    let examined = examine_database(database, name, Wait::AsAtStart, clock, ids).await;
-    examined.map_err(|error| unopened(argument, &error))
+/// To one database two URLs may lead.
+async fn identity(place: &Place, database: &dyn Database) -> Result<Option<Identity>, Failure> {
+    let identity = database.identity().await.map_err(CompositionError::Database);
+    identity.map_err(|error| unopened(place.argument, &error))
 }
 
 fn is_there(settings: &MigrationSettings) -> Result<(), Failure> {
-    let missing = |argument, path: &std::path::Path| {
+    let missing = |argument, path: &Path| {
         Err(Failure::Migration(format!("{argument}: {} is not there", path.display())))
     };
-    match (&settings.from.database, &settings.images) {
-        (Database::Sqlite(file), _) if !file.is_file() => missing("--from", file),
+    match (settings.from.database.file(), &settings.images) {
+        (Some(file), _) if !file.is_file() => missing("--from", file),
         (_, Some((Images::Folder { folder, .. }, _))) if !folder.is_dir() => missing("--images-from", folder),
         _ => Ok(()),
     }

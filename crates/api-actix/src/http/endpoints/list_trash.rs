@@ -1,11 +1,11 @@
 use actix_web::HttpResponse;
 use roster_domain::entities;
 use roster_domain::values::{PageNumber, PageRequest, PerPage, TrashEntryId, UserId};
-use roster_fastapi_body::form;
+use roster_fastapi_body::{Time, form};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::answers::{Text, Time};
+use crate::http::answers::{Text, time};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::fields::{PAGE, per_page};
@@ -48,7 +48,7 @@ impl From<&entities::TrashEntry> for TrashEntry {
             id: Text(entry.id),
             user_id: Text(entry.user_id),
             deleted_by: Text(entry.deleted_by),
-            deleted_at: Time(entry.deleted_at),
+            deleted_at: time(entry.deleted_at),
         }
     }
 }

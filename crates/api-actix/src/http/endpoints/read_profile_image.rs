@@ -4,8 +4,9 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::TryStreamExt;
+use roster_domain::Error;
 use roster_domain::use_cases::{ImageReading, ImageVersion, KnownVersions};
-use roster_domain::{Chain, Error};
+use roster_telemetry::failures;
 use utoipa::ToSchema;
 
 use crate::http::call::Call;
@@ -64,26 +65,8 @@ pub(super) fn answer(call: &Call, reading: ImageReading) -> Result<HttpResponse,
     };
     // What is missing then is not made up for: the client sees the connection end before the image does.
     let state = call.state();
-    let chunks = content.chunks.inspect_err(move |error| {
-        let (cause, error) = (error.store, Chain(error));
-        if state.outages.is_untold(cause, &error) {
-            tracing::error!(
-                event = "image broke off",
-                cause,
-                %error,
-                %request,
-                "an image could not be read to its end"
-            );
-        } else {
-            tracing::debug!(
-                event = "image broke off",
-                cause,
-                %error,
-                %request,
-                "an image could not be read to its end"
-            );
-        }
-    });
+    let tell = move |error: &_| failures::tell_of_broken_image(&state.outages, error, request);
+    let chunks = content.chunks.inspect_err(tell);
     let mut answer = about(HttpResponse::Ok(), content.version)?;
     answer.insert_header((CONTENT_TYPE, HeaderValue::from_static(content.format.media_type())));
     Ok(match content.length {

@@ -3,10 +3,11 @@ use std::collections::HashMap;
 use actix_web::HttpResponse;
 use roster_domain::entities;
 use roster_domain::values::{ProfileImage, StoreName, UserId};
+use roster_fastapi_body::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::answers::{RoleName, Text, Time, User, image_name};
+use crate::http::answers::{RoleName, Text, User, image_name};
 use crate::http::call::Call;
 use crate::http::error::Refusal;
 use crate::http::refusals::{CallerRefusals, Failures, TrashRefusals, UnknownUser};

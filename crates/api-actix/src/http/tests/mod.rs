@@ -69,9 +69,11 @@ impl World {
         let (stores, ids) = (MemoryStore::new().stores(), Arc::new(CountingIds::new()));
         let images = MemoryImages::new("file");
         let mut ports = Ports {
-            users: stores.users,
+            accounts: stores.accounts,
+            directory: stores.directory,
+            sessions: stores.sessions,
+            profile_images: stores.profile_images,
             trash: stores.trash,
-            removals: stores.removals,
             images: Arc::new(images.clone()),
             s3_images: None,
             processor: Arc::new(AcceptingProcessor(ImageFormat::Png)),
