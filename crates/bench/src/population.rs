@@ -9,6 +9,7 @@ use roster_domain::values::{
     Email, Epoch, PasswordHash, Reason, RefreshToken, Role, SessionId, Timestamp, TokenId, TrashEntryId,
     UserId, Username,
 };
+use roster_domain_testkit::fixtures::change;
 use secrecy::SecretString;
 
 use crate::outcome::Outcome;
@@ -88,7 +89,7 @@ impl Population {
         let all = self.users + self.trashed();
         for first in (0..all).step_by(usize::try_from(BATCH)?) {
             let batch: Vec<_> = (first..all.min(first + BATCH)).map(|number| self.account(number)).collect();
-            archive.write(&batch, Timestamp::from_millis(0)).await?;
+            archive.write(&batch, &change()).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use tracing::field::display;
 
 use super::Roster;
 use crate::Error;
-use crate::entities::{Request, Session};
+use crate::entities::Request;
 use crate::limits::is_stranger;
 use crate::ports::{
     AccessClaims, Asker, Credentials, FailedLogIn, HashError, OpenSession, Rehash, StillWanted, Verdict,
@@ -163,11 +163,8 @@ impl Roster {
         let open = OpenSession {
             user_id: claims.user_id,
             epoch: claims.epoch,
-            session: Session {
-                id: session,
-                refresh_token: tokens.fingerprint(&pair.refresh),
-                started_at: change.at,
-            },
+            session,
+            refresh_token: tokens.fingerprint(&pair.refresh),
             rehash,
         };
         let client = request.client.map(display);
@@ -225,9 +222,8 @@ mod tests {
     }
 
     fn opened(rehash: Option<Rehash>) -> OpenSession {
-        let session =
-            Session { id: SESSION, refresh_token: TokenFingerprint::from_bytes([1; 32]), started_at: NOW };
-        OpenSession { user_id: ANN, epoch: EPOCH, session, rehash }
+        let refresh_token = TokenFingerprint::from_bytes([1; 32]);
+        OpenSession { user_id: ANN, epoch: EPOCH, session: SESSION, refresh_token, rehash }
     }
 
     async fn log_in(world: World) -> Result<TokenPair, Error> {
@@ -238,7 +234,11 @@ mod tests {
     #[tokio::test]
     async fn the_right_password_starts_a_session() {
         let mut world = world(true, Verdict::Match);
-        world.sessions.expect_open().withf(|open, _| *open == opened(None)).returning(|_, _| Ok(true));
+        world
+            .sessions
+            .expect_open()
+            .withf(|open, change| *open == opened(None) && change.at == NOW)
+            .returning(|_, _| Ok(true));
         let pair = log_in(world).await.unwrap();
         assert_eq!((pair.access.expose(), pair.refresh.expose()), ("access", "refresh"));
     }

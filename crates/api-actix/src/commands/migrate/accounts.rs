@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use roster_domain::entities::Account;
+use roster_domain::entities::{Account, Change};
 use roster_domain::ports::{AccountArchive, AccountSource, ImportError};
-use roster_domain::values::{Timestamp, UserId};
+use roster_domain::values::UserId;
 use tokio::try_join;
 
 use super::images::{Compared, ImageMove, compare_images, copy_images, expected};
@@ -64,14 +64,16 @@ fn other(id: UserId) -> Failure {
 /// Writes what is not in the target as it is in the source.
 pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure> {
     let source = opened.source.accounts.as_ref();
-    let now = opened.clock.now();
+    let change = opened.change();
     let mut progress = Progress::start("copied", total);
     let (mut copied, mut is_behind_all) = (Copied { written: 0, there: 0 }, false);
     let (mut after, mut batch) = (None, read(source, None).await?);
     while let Some(last) = batch.last().map(|account| account.user.id) {
         // The next are read while these are written.
-        let (written, next) =
-            try_join!(copy_batch(opened, &batch, after, &mut is_behind_all, now), read(source, Some(last)))?;
+        let (written, next) = try_join!(
+            copy_batch(opened, &batch, after, &mut is_behind_all, &change),
+            read(source, Some(last))
+        )?;
         copied.written += written as u64;
         copied.there += (batch.len() - written) as u64;
         progress.advance(batch.len() as u64)?;
@@ -82,13 +84,13 @@ pub(super) async fn copy(opened: &Opened, total: u64) -> Result<Copied, Failure>
 }
 
 /// Writes those of a batch, which begins behind `after`, that are not there as they should be, and answers how many. Who is in the
-/// trash is written whatever is there, so that it has arrived at `now`: a service that starts on a copy must not purge at once.
+/// trash is written whatever is there, so that it has arrived at `change.at`: a service that starts on a copy must not purge at once.
 async fn copy_batch(
     opened: &Opened,
     batch: &[Account],
     after: Option<UserId>,
     is_behind_all: &mut bool,
-    now: Timestamp,
+    change: &Change,
 ) -> Result<usize, Failure> {
     let Opened { target, images, .. } = opened;
     let there = if *is_behind_all {
@@ -108,7 +110,7 @@ async fn copy_batch(
     let in_trash = there.into_iter().filter(|account| account.trash.is_some());
     let to_write: Vec<Account> = missing.into_iter().chain(in_trash).collect();
     if !to_write.is_empty() {
-        target.archive.write(&to_write, now).await.map_err(unwritten)?;
+        target.archive.write(&to_write, change).await.map_err(unwritten)?;
     }
     Ok(written)
 }

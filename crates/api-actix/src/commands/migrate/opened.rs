@@ -2,6 +2,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use roster_domain::Chain;
+use roster_domain::entities::{Change, Request};
 use roster_domain::ports::{Clock, Ids};
 
 use super::images::ImageMove;
@@ -22,6 +23,14 @@ pub(super) struct Opened {
     pub(super) images: Option<ImageMove>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
+}
+
+impl Opened {
+    /// A change that this run makes now.
+    pub(super) fn change(&self) -> Change {
+        let request = Request::of_roster(self.ids.request_id());
+        Change { actor: None, at: self.clock.now(), request }
+    }
 }
 
 /// Opens what the settings name: the target is looked at first, then the source, and nothing is made before both will do.

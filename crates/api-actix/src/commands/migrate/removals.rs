@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use futures_util::{TryStreamExt as _, stream};
-use roster_domain::entities::{Change, Request};
 use roster_domain::ports::{ProfileImages, Unavailable};
 use roster_domain::values::{StoreName, Timestamp};
 
@@ -22,8 +21,8 @@ pub(super) async fn carry_over(opened: &Opened) -> Result<u64, Failure> {
 }
 
 async fn carry(opened: &Opened) -> Result<u64, Unavailable> {
-    let Opened { source, target, images, clock, ids } = opened;
-    let change = Change { actor: None, at: clock.now(), request: Request::of_roster(ids.request_id()) };
+    let Opened { source, target, images, .. } = opened;
+    let change = opened.change();
     let later = change.at.plus(CENTURY);
     // What an earlier run carried over, and images that an account had there before it was written anew: in no other place
     // than the one that images are moved to is any of them the target's own.
