@@ -39,7 +39,7 @@ pub use sessions::{Credentials, FailedLogIn, OpenSession, Rehash, SessionState, 
 pub use source::AccountSource;
 pub use spool::{NoRoom, Spool, SpoolBudget, SpoolLimits, SpoolShare};
 pub use system::{Clock, Ids};
-pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
+pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens, Validity};
 pub use trash::{ARRIVAL_GRACE, Expired, Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed};
 
 #[cfg(any(test, feature = "mocks"))]

@@ -14,9 +14,9 @@ use crate::values::{AccessToken, ClientAddress, Email, Password, PasswordHash, R
 /// What a log-in gives.
 #[derive(Debug, Clone)]
 pub struct TokenPair {
-    /// For the next half hour.
+    /// For the next half hour: [`ACCESS_TOKEN_LIFETIME`](super::ACCESS_TOKEN_LIFETIME).
     pub access: AccessToken,
-    /// For new access tokens.
+    /// For new access tokens, as long as the session lasts: [`SESSION_LIFETIME`](super::SESSION_LIFETIME) at most.
     pub refresh: RefreshToken,
 }
 
@@ -151,20 +151,19 @@ impl Roster {
     /// The second half of a log-in.
     pub async fn start_session(&self, known: Known, request: Request) -> Result<TokenPair, Error> {
         let Known { email, credentials, rehash } = known;
-        let (tokens, ids) = (&self.ports.tokens, &self.ports.ids);
         let change = self.change(Some(credentials.user_id), request);
-        let session = ids.session_id();
+        let session = self.ports.ids.session_id();
         let claims =
             AccessClaims { user_id: credentials.user_id, session: Some(session), epoch: credentials.epoch };
         let pair = TokenPair {
-            access: tokens.issue_access(&claims, ids.token_id(), change.at),
-            refresh: tokens.issue_refresh(&claims, ids.token_id(), change.at),
+            access: self.access_token(&claims, change.at),
+            refresh: self.refresh_token(&claims, change.at),
         };
         let open = OpenSession {
             user_id: claims.user_id,
             epoch: claims.epoch,
             session,
-            refresh_token: tokens.fingerprint(&pair.refresh),
+            refresh_token: self.ports.tokens.fingerprint(&pair.refresh),
             rehash,
         };
         let client = request.client.map(display);
