@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use roster_domain::ports::{AccessClaims, InvalidToken};
+use roster_domain::ports::{AccessClaims, InvalidToken, Validity};
 use roster_domain::values::{Epoch, SessionId, Timestamp, TokenId, UserId};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,15 +17,6 @@ pub(crate) enum Kind {
     Access,
     #[serde(rename = "refresh_token")]
     Refresh,
-}
-
-impl Kind {
-    const fn lifetime(self) -> Duration {
-        match self {
-            Self::Access => Duration::from_mins(30),
-            Self::Refresh => Duration::from_hours(7 * 24),
-        }
-    }
 }
 
 /// The claims that we write.
@@ -45,11 +36,11 @@ pub(crate) struct NewClaims {
 impl NewClaims {
     /// `sid` and `epoch` go together. Without a session it is a token like those of an earlier system, and counts as of the
     /// first epoch.
-    pub(crate) fn new(kind: Kind, claims: &AccessClaims, id: TokenId, now: Timestamp) -> Self {
+    pub(crate) fn new(kind: Kind, claims: &AccessClaims, id: TokenId, validity: Validity) -> Self {
         Self {
             user_id: Text(claims.user_id),
-            exp: now.plus(kind.lifetime()).as_seconds(),
-            iat: now.as_seconds(),
+            exp: validity.expires.as_seconds(),
+            iat: validity.issued.as_seconds(),
             jti: format!("{:032x}", u128::from_be_bytes(id.0)),
             typ: kind,
             sid: claims.session.map(Text),

@@ -3,7 +3,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ring::digest::{SHA256, digest};
 use ring::hmac::{self, HMAC_SHA256};
-use roster_domain::ports::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
+use roster_domain::ports::{AccessClaims, InvalidToken, RefreshClaims, Tokens, Validity};
 use roster_domain::values::{AccessToken, RefreshToken, Timestamp, TokenFingerprint, TokenId};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -43,8 +43,8 @@ impl JwtTokens {
         }
     }
 
-    fn issue(&self, kind: Kind, claims: &AccessClaims, id: TokenId, now: Timestamp) -> String {
-        jsonwebtoken::encode(&self.header, &NewClaims::new(kind, claims, id, now), &self.signing)
+    fn issue(&self, kind: Kind, claims: &AccessClaims, id: TokenId, validity: Validity) -> String {
+        jsonwebtoken::encode(&self.header, &NewClaims::new(kind, claims, id, validity), &self.signing)
             .expect("an HMAC takes any key, and claims of numbers and texts are JSON")
     }
 
@@ -73,12 +73,12 @@ impl JwtTokens {
 }
 
 impl Tokens for JwtTokens {
-    fn issue_access(&self, claims: &AccessClaims, id: TokenId, now: Timestamp) -> AccessToken {
-        AccessToken::new(self.issue(Kind::Access, claims, id, now))
+    fn issue_access(&self, claims: &AccessClaims, id: TokenId, validity: Validity) -> AccessToken {
+        AccessToken::new(self.issue(Kind::Access, claims, id, validity))
     }
 
-    fn issue_refresh(&self, claims: &RefreshClaims, id: TokenId, now: Timestamp) -> RefreshToken {
-        RefreshToken::new(self.issue(Kind::Refresh, claims, id, now))
+    fn issue_refresh(&self, claims: &RefreshClaims, id: TokenId, validity: Validity) -> RefreshToken {
+        RefreshToken::new(self.issue(Kind::Refresh, claims, id, validity))
     }
 
     fn read_access(&self, token: &AccessToken, now: Timestamp) -> Result<AccessClaims, InvalidToken> {

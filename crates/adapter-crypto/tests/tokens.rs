@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac::{self, HMAC_SHA256};
 use roster_adapter_crypto::JwtTokens;
-use roster_domain::ports::{AccessClaims, InvalidToken, Tokens};
+use roster_domain::ports::{AccessClaims, InvalidToken, Tokens, Validity};
 use roster_domain::values::{AccessToken, Epoch, RefreshToken, SessionId, Timestamp, TokenId, UserId};
 use rstest::rstest;
 use secrecy::SecretString;
@@ -30,8 +30,9 @@ fn tokens() -> JwtTokens {
     JwtTokens::new(SecretString::from(SECRET), None)
 }
 
-fn later(duration: Duration) -> Timestamp {
-    NOW.plus(duration)
+/// For a minute and a half from [`NOW`] on.
+fn validity() -> Validity {
+    Validity::starting(NOW, Duration::from_secs(90))
 }
 
 /// A token as anybody who has the key could make it.
@@ -90,9 +91,9 @@ fn parts(token: &str) -> (Value, Value) {
 #[case::of_an_earlier_system(AccessClaims { session: None, epoch: Epoch::FIRST, ..CLAIMS })]
 fn tokens_are_read_back_as_they_were_issued(#[case] claims: AccessClaims) {
     let tokens = tokens();
-    let access = tokens.issue_access(&claims, ID, NOW);
+    let access = tokens.issue_access(&claims, ID, validity());
     assert_eq!(tokens.read_access(&access, NOW), Ok(claims));
-    let refresh = tokens.issue_refresh(&claims, ID, NOW);
+    let refresh = tokens.issue_refresh(&claims, ID, validity());
     assert_eq!(tokens.read_refresh(&refresh, NOW), Ok(claims));
 }
 
@@ -105,36 +106,32 @@ fn a_token_says_what_is_documented() {
         })
     };
     let header: Value = serde_json::from_str(HEADER).unwrap();
-    let access = tokens().issue_access(&CLAIMS, ID, NOW);
-    assert_eq!(parts(access.expose()), (header.clone(), expected("access_token", 1_767_225_600 + 30 * 60)));
-    let refresh = tokens().issue_refresh(&CLAIMS, ID, NOW);
-    assert_eq!(
-        parts(refresh.expose()),
-        (header, expected("refresh_token", 1_767_225_600 + 7 * 24 * 60 * 60))
-    );
+    let access = tokens().issue_access(&CLAIMS, ID, validity());
+    assert_eq!(parts(access.expose()), (header.clone(), expected("access_token", 1_767_225_690)));
+    let refresh = tokens().issue_refresh(&CLAIMS, ID, validity());
+    assert_eq!(parts(refresh.expose()), (header, expected("refresh_token", 1_767_225_690)));
 }
 
 #[test]
 fn a_token_lives_to_the_millisecond_before_its_end() {
     let tokens = tokens();
-    let access = tokens.issue_access(&CLAIMS, ID, NOW);
-    let (half_an_hour, millisecond) = (Duration::from_mins(30), Duration::from_millis(1));
-    assert!(tokens.read_access(&access, later(half_an_hour).minus(millisecond)).is_ok());
-    assert_eq!(tokens.read_access(&access, later(half_an_hour)), Err(InvalidToken));
+    let access = tokens.issue_access(&CLAIMS, ID, validity());
+    let (end, millisecond) = (validity().expires, Duration::from_millis(1));
+    assert!(tokens.read_access(&access, end.minus(millisecond)).is_ok());
+    assert_eq!(tokens.read_access(&access, end), Err(InvalidToken));
 
-    let refresh = tokens.issue_refresh(&CLAIMS, ID, NOW);
-    let week = Duration::from_hours(7 * 24);
-    assert!(tokens.read_refresh(&refresh, later(week).minus(millisecond)).is_ok());
-    assert_eq!(tokens.read_refresh(&refresh, later(week)), Err(InvalidToken));
+    let refresh = tokens.issue_refresh(&CLAIMS, ID, validity());
+    assert!(tokens.read_refresh(&refresh, end.minus(millisecond)).is_ok());
+    assert_eq!(tokens.read_refresh(&refresh, end), Err(InvalidToken));
 }
 
 #[test]
 fn neither_kind_of_token_passes_for_the_other() {
     let tokens = tokens();
-    let access = tokens.issue_access(&CLAIMS, ID, NOW);
+    let access = tokens.issue_access(&CLAIMS, ID, validity());
     let as_refresh = RefreshToken::new(access.expose().to_owned());
     assert_eq!(tokens.read_refresh(&as_refresh, NOW), Err(InvalidToken));
-    let refresh = tokens.issue_refresh(&CLAIMS, ID, NOW);
+    let refresh = tokens.issue_refresh(&CLAIMS, ID, validity());
     let as_access = AccessToken::new(refresh.expose().to_owned());
     assert_eq!(tokens.read_access(&as_access, NOW), Err(InvalidToken));
 }
@@ -151,12 +148,12 @@ fn a_token_that_python_jose_made_names_no_session_and_is_of_the_first_epoch() {
 #[test]
 fn the_previous_key_is_taken_and_no_more_used() {
     let changed = JwtTokens::new(SecretString::from("new"), Some(SecretString::from(SECRET)));
-    let old = tokens().issue_access(&CLAIMS, ID, NOW);
+    let old = tokens().issue_access(&CLAIMS, ID, validity());
     assert_eq!(changed.read_access(&old, NOW), Ok(CLAIMS));
-    let new = changed.issue_access(&CLAIMS, ID, NOW);
+    let new = changed.issue_access(&CLAIMS, ID, validity());
     assert_eq!(changed.read_access(&new, NOW), Ok(CLAIMS));
     assert_eq!(tokens().read_access(&new, NOW), Err(InvalidToken));
-    let third = JwtTokens::new(SecretString::from("third"), None).issue_access(&CLAIMS, ID, NOW);
+    let third = JwtTokens::new(SecretString::from("third"), None).issue_access(&CLAIMS, ID, validity());
     assert_eq!(changed.read_access(&third, NOW), Err(InvalidToken));
 }
 

@@ -133,8 +133,7 @@ impl MongoStore {
                 Err(failure) if failure.is_duplicate_key() => {}
                 Err(failure) => return Err(failure.into()),
             }
-            let request = document::bytes(change.request.id.as_bytes());
-            let own = doc! { "_id": object_id(user.id), "roster.request": request };
+            let own = doc! { "_id": object_id(user.id), "roster.request": document::request(change) };
             if self.server.exists(own).await? {
                 // Our own first attempt, whose answer was lost.
                 return Ok(());

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
-use roster_domain::entities::Account;
+use roster_domain::entities::{Account, Change};
 use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ProfileImage, Role, Timestamp, UserId};
 
@@ -26,12 +26,12 @@ impl AccountArchive for MongoStore {
         Ok(found.iter().map(|found| account(found)).collect::<Result<_, _>>()?)
     }
 
-    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
+    async fn write(&self, accounts: &[Account], change: &Change) -> Result<(), ImportError> {
         if let Some(cost) = Account::dearest_hash(accounts) {
             self.remember_cost(cost).await?;
         }
         for batch in accounts.chunks(BATCH) {
-            let written = self.put_accounts(batch, now).await;
+            let written = self.put_accounts(batch, change).await;
             self.totals.forget();
             if batch.iter().any(|account| account.user.role == Role::Admin) {
                 self.note_admin().await;
@@ -53,12 +53,12 @@ impl MongoStore {
     async fn put_accounts(
         &self,
         accounts: &[Account],
-        now: Timestamp,
+        change: &Change,
     ) -> Result<Option<(Option<UserId>, Failed)>, ServerFailure> {
         // It costs half of what an update does, which is left for those whose id, or name, is there.
         let inserted = self
             .server
-            .insert_all(accounts.iter().map(|account| new_document(account, now)), JOB_DEADLINE)
+            .insert_all(accounts.iter().map(|account| new_document(account, change)), JOB_DEADLINE)
             .await?;
         let mut there = Vec::new();
         for failed in inserted.failed {
@@ -67,7 +67,7 @@ impl MongoStore {
                 account => return Ok(Some((account.map(|account| account.user.id), failed))),
             }
         }
-        let replacements = there.iter().map(|account| replacement(account, now));
+        let replacements = there.iter().map(|account| replacement(account, change));
         let replaced = self.server.update_all(replacements, JOB_DEADLINE).await?;
         let failed = replaced.failed.into_iter().next();
         Ok(failed.map(|failed| (there.get(failed.place).map(|account| account.user.id), failed)))
@@ -170,17 +170,17 @@ fn stored_image(account: &Account) -> Option<Document> {
 }
 
 /// An account that is not there yet.
-fn new_document(account: &Account, now: Timestamp) -> Document {
+fn new_document(account: &Account, change: &Change) -> Document {
     let mut document = doc! { "_id": object_id(account.user.id) };
     document.extend(fields(account));
-    let mut roster = roster(account, now);
+    let mut roster = roster(account, change.at);
     roster.insert("removals", Vec::<Bson>::new());
     document.insert("roster", roster);
     document
 }
 
 /// What replaces an account. Of what is there only the promises to remove images are kept, and the image before joins them.
-fn replacement(account: &Account, now: Timestamp) -> Document {
+fn replacement(account: &Account, change: &Change) -> Document {
     let removals = doc! { "$ifNull": ["$roster.removals", []] };
     // The same image is no other one because its checksum is known now.
     let own = account.user.profile_image.as_ref().and_then(ProfileImage::stored);
@@ -192,15 +192,10 @@ fn replacement(account: &Account, now: Timestamp) -> Document {
             { "$ne": ["$roster.image.key", literal(key)] },
         ] },
     ] };
-    let image_before = doc! {
-        "store": "$roster.image.store",
-        "key": "$roster.image.key",
-        "due": document::date(Timestamp::from_millis(0)),
-        "removing": false,
-    };
+    let image_before = document::image_before_if(is_other, change);
     let fields = fields(account).into_iter().map(|(field, value)| (field, Bson::from(literal(value))));
     let mut set: Document = fields.collect();
-    set.insert("roster", literal(roster(account, now)));
+    set.insert("roster", literal(roster(account, change.at)));
     if account.user.profile_image.is_none() {
         set.insert("profile_image", "$$REMOVE");
     }
@@ -208,7 +203,7 @@ fn replacement(account: &Account, now: Timestamp) -> Document {
     let pipeline = vec![
         // The subdocument is replaced whole, so what stays is put aside first.
         doc! { "$set": { "roster_kept": {
-            "removals": { "$concatArrays": [removals, { "$cond": [is_other, [image_before], []] }] },
+            "removals": { "$concatArrays": [removals, image_before] },
             "first_admin": "$roster.first_admin",
             "past_entry": "$roster.past_entry",
         } } },

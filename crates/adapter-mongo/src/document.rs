@@ -44,7 +44,7 @@ pub(crate) fn new_user(user: &NewUser, change: &Change) -> Document {
         "epoch": epoch_number(Epoch::FIRST),
         "sessions": [],
         "removals": [],
-        "request": bytes(change.request.id.as_bytes()),
+        "request": request(change),
     };
     insert_name_fields(&mut roster, &user.email, &user.username);
     document.insert("roster", roster);
@@ -168,6 +168,11 @@ pub(crate) fn trash_entry(document: &RawDocument) -> Option<TrashEntry> {
     })
 }
 
+/// The request that changes something.
+pub(crate) fn request(change: &Change) -> Binary {
+    bytes(change.request.id.as_bytes())
+}
+
 /// A trash entry, as it is stored inside its user.
 pub(crate) fn stored_trash_entry(entry: &TrashEntry) -> Document {
     doc! {
@@ -197,15 +202,21 @@ pub(crate) fn stored_image(image: &ImageRef) -> Document {
     doc! { "store": image.store.as_str(), "key": image.key.as_str() }
 }
 
-/// An expression: the removal of the image that a user has, due at once, or nothing.
-pub(crate) fn image_before(change: &Change) -> Document {
+/// An expression: the removal of the image that a user has where `condition` holds, due at once, or nothing.
+pub(crate) fn image_before_if(condition: Document, change: &Change) -> Document {
     let removal = doc! {
         "store": "$roster.image.store",
         "key": "$roster.image.key",
         "due": date(change.at),
         "removing": false,
+        "request": request(change),
     };
-    doc! { "$cond": [{ "$eq": [{ "$type": "$roster.image" }, "object"] }, [removal], []] }
+    doc! { "$cond": [condition, [removal], []] }
+}
+
+/// An expression: the removal of the image that a user has, due at once, or nothing.
+pub(crate) fn image_before(change: &Change) -> Document {
+    image_before_if(doc! { "$eq": [{ "$type": "$roster.image" }, "object"] }, change)
 }
 
 /// An image and, where there is one, its checksum.

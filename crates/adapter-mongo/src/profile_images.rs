@@ -58,10 +58,14 @@ impl ProfileImages for MongoStore {
         owner: UserId,
         image: &ImageRef,
         due: Timestamp,
-        _change: &Change,
+        change: &Change,
     ) -> Result<(), Unavailable> {
         let mut removal = document::stored_image(image);
-        removal.extend(doc! { "due": document::date(due), "removing": false });
+        removal.extend(doc! {
+            "due": document::date(due),
+            "removing": false,
+            "request": document::request(change),
+        });
         let update = doc! {
             "$push": { "roster.removals": removal },
             // An owner who is gone leaves a tombstone, so that the image goes as any other.

@@ -32,7 +32,7 @@ impl Sessions for MongoStore {
         filter.insert("roster.epoch", epoch_filter(open.epoch));
         #[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "both are 16")]
         let (sessions, clients) = (MAX_SESSIONS as i32, MAX_CLIENTS as i32);
-        let session = literal(document::stored_session(&open.session));
+        let session = literal(document::stored_session(&open.started_by(change)));
         let before = doc! { "$ifNull": ["$roster.sessions", []] };
         let mut set = doc! {
             "roster.sessions": { "$slice": [{ "$concatArrays": [before, [session]] }, -sessions] },

@@ -277,16 +277,17 @@ impl MongoStore {
             deleted_at: change.at,
             reason: reason.clone(),
         };
-        let filter = doc! { "_id": object_id(user), "is_deleted": false };
+        let mut stored = document::stored_trash_entry(&entry);
+        stored.insert("request", document::request(change));
         let update = doc! {
             "$set": {
                 "is_deleted": true,
-                "roster.trash": document::stored_trash_entry(&entry),
+                "roster.trash": stored,
                 "roster.sessions": [],
             },
             "$inc": { "roster.epoch": 1_i64 },
         };
-        Ok(self.change_counted(user, -1, filter, update, doc! { "_id": 1 }).await?.is_some())
+        Ok(self.change_counted(user, -1, document::live(user), update, doc! { "_id": 1 }).await?.is_some())
     }
 
     /// Purges a user that the filter finds: one write leaves a nameless tombstone with the images that are to be removed, and

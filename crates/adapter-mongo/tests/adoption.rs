@@ -75,7 +75,7 @@ async fn a_hash_of_the_original_is_replaced_at_a_log_in() {
     let store = database.connect().await;
     for (number, email) in [(1, "ann@example.com"), (2, "bob@example.com")] {
         let rehash = Some(Rehash { old: hash(HASH), new: hash("new") });
-        let open = OpenSession { rehash, ..open_session(user_id(id(number)), at(1)) };
+        let open = OpenSession { rehash, ..open_session(user_id(id(number))) };
         assert!(store.open(&open, &change()).await.unwrap());
         let email = Email::from_store(email.to_owned());
         assert_eq!(store.credentials(&email).await.unwrap().unwrap().password_hash, hash("new"));

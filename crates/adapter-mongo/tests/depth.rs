@@ -7,7 +7,7 @@ use roster_adapter_mongo::MongoStore;
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, Directory, Trash, UserQuery};
 use roster_domain::values::UserId;
-use roster_domain_testkit::fixtures::{START, account, at, change_by, page, search_term, trashed};
+use roster_domain_testkit::fixtures::{account, at, change, change_by, page, search_term, trashed};
 
 /// More than one step of a count.
 const USERS: u64 = 21_000;
@@ -38,7 +38,7 @@ async fn pages_in_the_depth_hold_what_stands_there_also_after_writes() {
     let database = support::Database::fresh().await;
     let store = database.connect().await;
     let mut accounts: Vec<Account> = (0..USERS).map(|number| account(&format!("user{number}"))).collect();
-    store.write(&accounts, START).await.unwrap();
+    store.write(&accounts, &change()).await.unwrap();
     accounts.sort_unstable_by_key(|account| account.user.id);
     let mut live: Vec<UserId> = accounts.iter().map(|account| account.user.id).collect();
     pages_hold(&store, None, &live).await;

@@ -9,7 +9,7 @@ use roster_adapter_mongo::MongoStore;
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, Accounts, Caller, Directory, Trash, UserQuery};
 use roster_domain_testkit::fixtures::{
-    START, account, at, change, change_by, edit_username, new_user, page, search_term, trashed,
+    account, at, change, change_by, edit_username, new_user, page, search_term, trashed,
 };
 use roster_test_mongo::process::ReplicaSet;
 use tokio::task::JoinSet;
@@ -47,7 +47,7 @@ async fn reads_go_on_while_more_writes_hang_than_there_are_connections() {
     let set = ReplicaSet::start(1).await.expect("a server");
     let store = support::connect_patiently(&set.url(), "locked").await;
     let accounts: Vec<Account> = (0..USERS).map(|number| account(&format!("user{number}"))).collect();
-    store.write(&accounts, START).await.expect("accounts are written");
+    store.write(&accounts, &change()).await.expect("accounts are written");
     assert_eq!(total(&store, None).await, USERS);
 
     set.nodes[0].lock_writes().await.expect("writes are locked");

@@ -7,7 +7,7 @@ use mongodb::bson::{doc, oid::ObjectId};
 use roster_domain::entities::TrashEntry;
 use roster_domain::ports::{ARRIVAL_GRACE, AccountArchive as _, Interrupted, Trash as _};
 use roster_domain_testkit::fixtures::{
-    START, account, at, change_at, change_by, next_trash_entry_id, reason,
+    START, account, at, change, change_at, change_by, next_trash_entry_id, reason,
 };
 
 use support::Database;
@@ -30,7 +30,7 @@ async fn those_who_were_purged_before_the_store_failed_are_told() {
             account
         })
         .collect();
-    store.write(&accounts, START).await.unwrap();
+    store.write(&accounts, &change()).await.unwrap();
     // The server refuses to purge this one.
     let stuck = ObjectId::from_bytes(*accounts[30].user.id.as_bytes());
     let validator = doc! { "$or": [{ "_id": { "$ne": stuck } }, { "roster.tombstone": { "$ne": true } }] };
@@ -52,7 +52,7 @@ async fn those_who_were_put_into_the_trash_before_the_store_failed_are_told() {
     let database = Database::fresh().await;
     let store = database.connect().await;
     let accounts: Vec<_> = (0..50).map(|number| account(&format!("user{number}"))).collect();
-    store.write(&accounts, START).await.unwrap();
+    store.write(&accounts, &change()).await.unwrap();
     let stuck = ObjectId::from_bytes(*accounts[20].user.id.as_bytes());
     let validator = doc! { "$or": [{ "_id": { "$ne": stuck } }, { "is_deleted": false }] };
     database.raw().await.run_command(doc! { "collMod": "users", "validator": validator }).await.unwrap();

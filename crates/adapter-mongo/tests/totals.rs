@@ -6,7 +6,7 @@ mod support;
 use roster_adapter_mongo::MongoStore;
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, Accounts, Directory, Trash, UserQuery};
-use roster_domain_testkit::fixtures::{START, account, at, change, change_by, new_user, page, trashed};
+use roster_domain_testkit::fixtures::{account, at, change, change_by, new_user, page, trashed};
 use tokio::task::JoinSet;
 
 /// More than one step of a count.
@@ -20,7 +20,7 @@ async fn total(store: &MongoStore) -> u64 {
 async fn filled(database: &support::Database) -> Vec<Account> {
     let store = database.connect().await;
     let accounts: Vec<Account> = (0..USERS).map(|number| account(&format!("user{number}"))).collect();
-    store.write(&accounts, START).await.expect("accounts are written");
+    store.write(&accounts, &change()).await.expect("accounts are written");
     accounts
 }
 
@@ -40,7 +40,7 @@ async fn what_this_instance_writes_shows_at_once() {
     assert_eq!(total(&store).await, USERS);
     store.restore(accounts[7].user.id, &change()).await.unwrap();
     assert_eq!(total(&store).await, USERS + 1);
-    store.write(&[account("bob")], START).await.unwrap();
+    store.write(&[account("bob")], &change()).await.unwrap();
     assert_eq!(total(&store).await, USERS + 2);
 }
 

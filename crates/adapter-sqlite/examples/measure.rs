@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use roster_adapter_sqlite::SqliteStore;
 use roster_domain::entities::Account;
 use roster_domain::ports::{AccountArchive, Accounts, Caller, Directory, UserQuery};
-use roster_domain::values::{Timestamp, UserId};
+use roster_domain::values::UserId;
 use roster_domain_testkit::fixtures::{account, change, email, hash, new_user, page, search_term};
 use tokio::task::JoinSet;
 
@@ -62,7 +62,7 @@ async fn fill(store: &SqliteStore, from: u64, to: u64) {
     let start = Instant::now();
     for first in (from..to).step_by(1000) {
         let batch: Vec<_> = (first..to.min(first + BATCH)).map(numbered).collect();
-        store.write(&batch, Timestamp::from_millis(0)).await.unwrap();
+        store.write(&batch, &change()).await.unwrap();
     }
     println!("filled with {} accounts in {:.0?}", to - from, start.elapsed());
 }

@@ -26,12 +26,12 @@ const HAS_HAD_ADMIN: &str = "SELECT had_admin FROM summary";
 #[async_trait]
 impl Accounts for SqliteStore {
     async fn create(&self, user: &NewUser, change: &Change) -> Result<(), CreateError> {
-        let (user, change) = (user.clone(), *change);
+        let (user, change) = (user.clone(), change.clone());
         self.write("create", move |connection| insert(connection, &user, &change)).await
     }
 
     async fn create_first_admin(&self, user: &NewUser, change: &Change) -> Result<(), CreateError> {
-        let (user, change) = (user.clone(), *change);
+        let (user, change) = (user.clone(), change.clone());
         self.write("create_first_admin", move |connection| {
             if had_admin(connection)? {
                 return Err(WriteError::Refused(CreateError::AdminExists));
@@ -71,7 +71,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn edit(&self, user: UserId, edit: &Edit, change: &Change) -> Result<User, EditError> {
-        let (edit, change) = (edit.clone(), *change);
+        let (edit, change) = (edit.clone(), change.clone());
         self.write("edit", move |connection| update(connection, user, &edit, &change)).await
     }
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use roster_domain::entities::{Account, MAX_SESSIONS, Session};
+use roster_domain::entities::{Account, Change, MAX_SESSIONS, Session};
 use roster_domain::ports::{AccountArchive, ImportError, Unavailable};
 use roster_domain::values::{ImageRef, ProfileImage, SessionId, Timestamp, TokenFingerprint, UserId};
 use rusqlite::{Connection, Row, params};
@@ -21,14 +21,14 @@ impl AccountArchive for SqliteStore {
         self.page("archive_read", move |connection| accounts(connection, after, limit)).await
     }
 
-    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
-        let accounts = accounts.to_vec();
+    async fn write(&self, accounts: &[Account], change: &Change) -> Result<(), ImportError> {
+        let (accounts, change) = (accounts.to_vec(), change.clone());
         self.write("archive_write", move |connection| {
             for account in &accounts {
                 free_names(connection, account)?;
             }
             for account in &accounts {
-                write(connection, account, now)?;
+                write(connection, account, &change)?;
             }
             if let Some(cost) = Account::dearest_hash(&accounts) {
                 hash_cost::remember(connection, cost)?;
@@ -105,13 +105,13 @@ fn free_names(connection: &Connection, account: &Account) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write(connection: &Connection, account: &Account, now: Timestamp) -> Result<(), WriteError<ImportError>> {
+fn write(connection: &Connection, account: &Account, change: &Change) -> Result<(), WriteError<ImportError>> {
     let id = account.user.id;
     let replaced =
         first(connection, "SELECT rank FROM users WHERE id = ?1", [id.as_bytes()], |row| row.get(0))?;
     let rank: i64 = match replaced {
         Some(rank) => {
-            forget_ties(connection, account)?;
+            forget_ties(connection, account, change)?;
             rank
         }
         None => rank::for_new(connection, id)?,
@@ -135,13 +135,13 @@ fn write(connection: &Connection, account: &Account, now: Timestamp) -> Result<(
         )?;
     }
     if let Some(entry) = &account.trash {
-        trash::enter_arrived(connection, entry, now)?;
+        trash::enter_arrived(connection, entry, change.at)?;
     }
     Ok(())
 }
 
 /// Takes sessions, trash entry and image from an account that is replaced.
-fn forget_ties(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
+fn forget_ties(connection: &Connection, account: &Account, change: &Change) -> rusqlite::Result<()> {
     let id = account.user.id;
     execute(connection, "DELETE FROM sessions WHERE user_id = ?1", [id.as_bytes()])?;
     execute(connection, "DELETE FROM trash WHERE user_id = ?1", [id.as_bytes()])?;
@@ -155,7 +155,7 @@ fn forget_ties(connection: &Connection, account: &Account) -> rusqlite::Result<(
         Some(before)
             if account.user.profile_image.as_ref().and_then(ProfileImage::stored) != Some(&before) =>
         {
-            profile_images::leave(connection, id, &before, Timestamp::from_millis(0), None)
+            profile_images::leave(connection, id, &before, change)
         }
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use roster_domain::entities::Change;
 use roster_domain::ports::{PendingRemoval, ProfileImages, RemoveImageError, SetImageError, Unavailable};
-use roster_domain::values::{ImageRef, OwnImage, ProfileImage, RequestId, StoreName, Timestamp, UserId};
+use roster_domain::values::{ImageRef, OwnImage, ProfileImage, StoreName, Timestamp, UserId};
 use rusqlite::Connection;
 
 use crate::SqliteStore;
@@ -23,12 +23,12 @@ pub(crate) const STORES: &str = "WITH RECURSIVE stores (name) AS (
 #[async_trait]
 impl ProfileImages for SqliteStore {
     async fn set(&self, user: UserId, image: &OwnImage, change: &Change) -> Result<(), SetImageError> {
-        let (image, change) = (image.clone(), *change);
+        let (image, change) = (image.clone(), change.clone());
         self.write("set_image", move |connection| replace(connection, user, &image, &change)).await
     }
 
     async fn remove(&self, user: UserId, change: &Change) -> Result<(), RemoveImageError> {
-        let change = *change;
+        let change = change.clone();
         self.write("remove_image", move |connection| take(connection, user, &change)).await
     }
 
@@ -109,7 +109,7 @@ fn replace(
         return Err(WriteError::Refused(SetImageError::ReservationLost));
     }
     if let Some(ProfileImage::Stored(before)) = user.profile_image {
-        leave(connection, id, &before.image, change.at, Some(change.request.id))?;
+        leave(connection, id, &before.image, change)?;
     }
     execute(
         connection,
@@ -128,7 +128,7 @@ fn take(connection: &Connection, id: UserId, change: &Change) -> Result<(), Writ
     match user.profile_image {
         None => return Err(WriteError::Refused(RemoveImageError::NoImage)),
         Some(ProfileImage::Stored(before)) => {
-            leave(connection, id, &before.image, change.at, Some(change.request.id))?;
+            leave(connection, id, &before.image, change)?;
         }
         Some(ProfileImage::Original(_)) => {}
     }
@@ -157,8 +157,7 @@ pub(crate) fn leave(
     connection: &Connection,
     owner: UserId,
     image: &ImageRef,
-    now: Timestamp,
-    request: Option<RequestId>,
+    change: &Change,
 ) -> rusqlite::Result<()> {
     execute(
         connection,
@@ -168,8 +167,8 @@ pub(crate) fn leave(
             image.store.as_str(),
             image.key.as_str(),
             owner.as_bytes(),
-            now.as_millis(),
-            request.as_ref().map(RequestId::as_bytes),
+            change.at.as_millis(),
+            change.request.id.as_bytes(),
         ),
     )?;
     Ok(())

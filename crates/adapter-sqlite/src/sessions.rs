@@ -32,7 +32,7 @@ impl Sessions for SqliteStore {
     }
 
     async fn open(&self, open: &OpenSession, change: &Change) -> Result<bool, Unavailable> {
-        let (open, change) = (open.clone(), *change);
+        let (open, change) = (open.clone(), change.clone());
         self.write("open_session", move |connection| Ok(start(connection, &open, &change)?)).await
     }
 
@@ -83,12 +83,7 @@ fn start(connection: &Connection, open: &OpenSession, change: &Change) -> rusqli
         connection,
         "INSERT INTO sessions (user_id, ordinal, id, refresh_token, started_at)
          VALUES (?1, 1 + (SELECT coalesce(max(ordinal), 0) FROM sessions WHERE user_id = ?1), ?2, ?3, ?4)",
-        (
-            user,
-            open.session.id.as_bytes(),
-            open.session.refresh_token.as_bytes(),
-            open.session.started_at.as_millis(),
-        ),
+        (user, open.session.as_bytes(), open.refresh_token.as_bytes(), change.at.as_millis()),
     )?;
     execute(
         connection,

@@ -1,9 +1,11 @@
-//! What can only be tested from inside: the plans of queries, a disk that is full, deadlines of pages, what is told of calls.
+//! What can only be tested from inside: the plans of queries, a disk that is full, deadlines of pages, what is told of calls,
+//! which requests are kept.
 
 mod calls;
 mod deadline;
 mod full_disk;
 mod plans;
+mod requests;
 
 use tempfile::TempDir;
 

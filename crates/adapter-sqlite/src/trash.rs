@@ -35,7 +35,7 @@ fn in_doubt(users: Vec<UserId>, unavailable: Unavailable) -> Interrupted {
 #[async_trait]
 impl Trash for SqliteStore {
     async fn put(&self, user: UserId, entry: &Trashed, change: &Change) -> Result<(), TrashError> {
-        let (entry, change) = (entry.clone(), *change);
+        let (entry, change) = (entry.clone(), change.clone());
         self.write("trash_put", move |connection| {
             if put_there(connection, user, entry.entry, &entry.reason, &change)? {
                 Ok(())
@@ -54,7 +54,7 @@ impl Trash for SqliteStore {
         reason: &Reason,
         change: &Change,
     ) -> Result<Vec<UserId>, Interrupted> {
-        let (batch, reason, change) = (users.to_vec(), reason.clone(), *change);
+        let (batch, reason, change) = (users.to_vec(), reason.clone(), change.clone());
         self.write("trash_put_many", move |connection| {
             let mut put = Vec::with_capacity(batch.len());
             for (user, entry) in batch {
@@ -86,7 +86,7 @@ impl Trash for SqliteStore {
     }
 
     async fn purge(&self, user: UserId, change: &Change) -> Result<(), PurgeError> {
-        let change = *change;
+        let change = change.clone();
         self.write("trash_purge", move |connection| {
             if remove(connection, user, &change)? {
                 Ok(())
@@ -107,7 +107,7 @@ impl Trash for SqliteStore {
         limit: usize,
         change: &Change,
     ) -> Result<Vec<UserId>, Interrupted> {
-        let (change, limit, cutoff) = (*change, saturate(limit), cutoff.as_millis());
+        let (limit, cutoff) = (saturate(limit), cutoff.as_millis());
         let now = change.at.as_millis();
         loop {
             // Before the write, which may end without an answer: then they are whom it concerns.
@@ -120,7 +120,7 @@ impl Trash for SqliteStore {
             if expired.is_empty() {
                 return Ok(expired);
             }
-            let batch = expired.clone();
+            let (batch, change) = (expired.clone(), change.clone());
             let purged: Vec<UserId> = self
                 .write("trash_purge_expired", move |connection| {
                     let mut purged = Vec::with_capacity(batch.len());
@@ -221,7 +221,7 @@ fn remove(connection: &Connection, user: UserId, change: &Change) -> rusqlite::R
         |row| rows::image(row, 0),
     )?;
     if let Some(image) = image {
-        profile_images::leave(connection, user, &image, change.at, Some(change.request.id))?;
+        profile_images::leave(connection, user, &image, change)?;
     }
     let removed = execute(connection, "DELETE FROM users WHERE id = ?1 AND trashed = 1", [user.as_bytes()])?;
     Ok(removed > 0)

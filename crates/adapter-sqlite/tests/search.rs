@@ -4,7 +4,7 @@ use roster_adapter_sqlite::SqliteStore;
 use roster_domain::entities::{Account, Page, User};
 use roster_domain::ports::{AccountArchive, Accounts, Directory, Trash, UserQuery};
 use roster_domain::values::{SearchTerm, Username};
-use roster_domain_testkit::fixtures::{START, account, change, edit_username, page, search_term, trashed};
+use roster_domain_testkit::fixtures::{account, change, edit_username, page, search_term, trashed};
 use tempfile::TempDir;
 
 /// Names as an earlier system may have let them in, among them all that a search index could stumble over.
@@ -119,7 +119,7 @@ async fn a_search_finds_exactly_the_names_that_contain_the_term() {
     for account in accounts.iter().rev() {
         // " " and "" are one name to the unique index.
         if account.user.username.as_str() != " " {
-            store.write(std::slice::from_ref(account), START).await.unwrap();
+            store.write(std::slice::from_ref(account), &change()).await.unwrap();
         }
     }
     for text in TERMS {
@@ -138,7 +138,7 @@ async fn a_search_finds_exactly_the_names_that_contain_the_term() {
 async fn a_search_follows_renaming_deletion_restore_and_replacement() {
     let (store, _folder) = store();
     let [mut ann, bob] = ["annabel", "a\0nnabob"].map(account);
-    store.write(&[ann.clone(), bob.clone()], START).await.unwrap();
+    store.write(&[ann.clone(), bob.clone()], &change()).await.unwrap();
     let found = async |text: &str| -> Vec<_> {
         let found = search(&store, &search_term(text)).await;
         found.items.into_iter().map(|user| user.id).collect()
@@ -155,7 +155,7 @@ async fn a_search_follows_renaming_deletion_restore_and_replacement() {
     assert_eq!(found("annab").await, [ann.user.id]);
 
     ann.user.username = Username::from_store("Carola".to_owned());
-    store.write(std::slice::from_ref(&ann), START).await.unwrap();
+    store.write(std::slice::from_ref(&ann), &change()).await.unwrap();
     assert_eq!((found("annab").await, found("carol").await), (vec![], vec![ann.user.id]));
 }
 
@@ -163,7 +163,7 @@ async fn a_search_follows_renaming_deletion_restore_and_replacement() {
 async fn every_page_of_a_search_is_found_from_either_end() {
     let (store, _folder) = store();
     let accounts: Vec<_> = (0..57).map(|number| account(&format!("member{number}"))).collect();
-    store.write(&accounts, START).await.unwrap();
+    store.write(&accounts, &change()).await.unwrap();
     let all: Vec<_> = accounts.iter().map(|account| account.user.id).collect();
     for term in [None, Some("m"), Some("member")] {
         for per_page in [1, 7, 10, 57, 58] {
@@ -184,13 +184,13 @@ async fn a_long_term_is_found_exactly_however_many_names_have_its_ends_alone() {
     let (store, _folder) = store();
     let term = search_term("larkspur");
     let matches: Vec<_> = (0..3).map(|number| account(&format!("{number}larkspur"))).collect();
-    store.write(&matches, START).await.unwrap();
+    store.write(&matches, &change()).await.unwrap();
     for number in 0..6 {
         let found = search(&store, &term).await;
         let expected = matches.iter().map(|account| account.user.clone()).collect::<Vec<_>>();
         assert_eq!((found.total, found.items), (3, expected), "beside {number},000 others");
         let others: Vec<_> = (0..1_000).map(|other| account(&format!("lark{number}spur{other}"))).collect();
-        store.write(&others, START).await.unwrap();
+        store.write(&others, &change()).await.unwrap();
     }
     let second = UserQuery { search: Some(term), page: page(2, 2) };
     let second = Directory::list(&store, &second).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_name_that_is_empty_or_very_long_is_a_name_like_any_other() {
     let long = "Ä".repeat(5000);
     for name in ["", long.as_str()] {
         let account = account(name);
-        store.write(std::slice::from_ref(&account), START).await.unwrap();
+        store.write(std::slice::from_ref(&account), &change()).await.unwrap();
         assert_eq!(store.read(None, 10).await.unwrap(), std::slice::from_ref(&account));
         let listed = Directory::list(&store, &UserQuery { search: None, page: page(1, 10) }).await.unwrap();
         assert_eq!(listed.items, std::slice::from_ref(&account.user));
@@ -223,7 +223,7 @@ async fn a_very_long_name_is_found_by_any_piece_of_what_is_searched_of_it() {
     let (store, _folder) = store();
     let name: String = (0..5000_u32).filter_map(|number| char::from_u32(0x4e00 + number)).collect();
     let account = account(&name);
-    store.write(std::slice::from_ref(&account), START).await.unwrap();
+    store.write(std::slice::from_ref(&account), &change()).await.unwrap();
     for start in [0, 100, Username::SEARCHED - 64] {
         let piece: String = name.chars().skip(start).take(64).collect();
         assert_eq!(search(&store, &search_term(&piece)).await.items, std::slice::from_ref(&account.user));

@@ -4,11 +4,13 @@ use std::cell::Cell;
 
 use roster_adapter_crypto::JwtTokens;
 use roster_domain::entities::{Account, Session, TrashEntry, User};
-use roster_domain::ports::{AccessClaims, AccountArchive, Tokens as _};
+use roster_domain::ports::{AccessClaims, AccountArchive, Tokens as _, Validity};
 use roster_domain::values::{
     Email, Epoch, PasswordHash, Reason, RefreshToken, Role, SessionId, Timestamp, TokenId, TrashEntryId,
     UserId, Username,
 };
+use roster_domain::{ACCESS_TOKEN_LIFETIME, SESSION_LIFETIME};
+use roster_domain_testkit::fixtures::change;
 use secrecy::SecretString;
 
 use crate::outcome::Outcome;
@@ -88,7 +90,7 @@ impl Population {
         let all = self.users + self.trashed();
         for first in (0..all).step_by(usize::try_from(BATCH)?) {
             let batch: Vec<_> = (first..all.min(first + BATCH)).map(|number| self.account(number)).collect();
-            archive.write(&batch, Timestamp::from_millis(0)).await?;
+            archive.write(&batch, &change()).await?;
         }
         Ok(())
     }
@@ -192,16 +194,27 @@ impl Population {
         let token = TokenId(*session_id(id).as_bytes());
         Caller {
             id,
-            access: self.tokens.issue_access(&claims, token, self.now).expose().to_owned(),
-            refresh: self.tokens.issue_refresh(&claims, token, self.now).expose().to_owned(),
+            access: self
+                .tokens
+                .issue_access(&claims, token, Validity::starting(self.now, ACCESS_TOKEN_LIFETIME))
+                .expose()
+                .to_owned(),
+            refresh: self
+                .tokens
+                .issue_refresh(&claims, token, Validity::starting(self.now, SESSION_LIFETIME))
+                .expose()
+                .to_owned(),
         }
     }
 
-    /// Renews the callers' access tokens, which live for half an hour.
+    /// Renews the callers' access tokens.
     pub(crate) fn renew(&mut self, now: Timestamp) {
         let token = |id| {
             let claims = AccessClaims { user_id: id, session: Some(session_id(id)), epoch: Epoch::FIRST };
-            self.tokens.issue_access(&claims, TokenId([0; 16]), now).expose().to_owned()
+            self.tokens
+                .issue_access(&claims, TokenId([0; 16]), Validity::starting(now, ACCESS_TOKEN_LIFETIME))
+                .expose()
+                .to_owned()
         };
         let access: Vec<_> = self.callers.iter().map(|caller| token(caller.id)).collect();
         for (caller, access) in self.callers.iter_mut().zip(access) {

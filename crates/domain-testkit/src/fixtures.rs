@@ -211,8 +211,9 @@ pub fn session(started_at: Timestamp) -> Session {
 
 /// A new session of that user under its first epoch, without a new hash.
 #[must_use]
-pub fn open_session(user_id: UserId, started_at: Timestamp) -> OpenSession {
-    OpenSession { user_id, epoch: Epoch::FIRST, session: session(started_at), rehash: None }
+pub fn open_session(user_id: UserId) -> OpenSession {
+    let Session { id, refresh_token, .. } = session(START);
+    OpenSession { user_id, epoch: Epoch::FIRST, session: id, refresh_token, rehash: None }
 }
 
 /// A key under that owner that nothing has been stored under.

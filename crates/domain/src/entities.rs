@@ -167,7 +167,7 @@ impl fmt::Display for Request {
 }
 
 /// Who changes something, when, and in which request, from which address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The user who does it; `None` for Roster itself.
     pub actor: Option<UserId>,

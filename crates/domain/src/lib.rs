@@ -27,5 +27,6 @@ pub use chain::Chain;
 pub use error::{Damage, Error};
 pub use limits::{Rate, RateLimits};
 pub use use_cases::{
-    AdminSignUp, BulkDeletion, PURGE_BATCH, Ports, Roster, Rules, SignUp, TokenPair, UploadTarget,
+    ACCESS_TOKEN_LIFETIME, AdminSignUp, BulkDeletion, PURGE_BATCH, Ports, Roster, Rules, SESSION_LIFETIME,
+    SignUp, TokenPair, UploadTarget,
 };

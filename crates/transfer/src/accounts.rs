@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use roster_domain::entities::Account;
+use roster_domain::entities::{Account, Change};
 use roster_domain::ports::{AccountArchive, AccountSource};
-use roster_domain::values::{Timestamp, UserId};
+use roster_domain::values::UserId;
 use tokio::try_join;
 
 use crate::error::TransferError;
@@ -66,14 +66,14 @@ pub(crate) async fn copy(
     total: u64,
     progress: &mut dyn Progress,
 ) -> Result<Copied, TransferError> {
-    let (source, now) = (transfer.source.as_ref(), transfer.clock.now());
+    let (source, change) = (transfer.source.as_ref(), transfer.change());
     progress.begin(Phase::Copy, total);
     let (mut copied, mut is_behind_all) = (Copied::default(), false);
     let (mut after, mut batch) = (None, read(source, None).await?);
     while let Some(last) = batch.last().map(|account| account.user.id) {
         // The next are read while these are written.
         let (written, next) = try_join!(
-            copy_batch(transfer, &batch, after, &mut is_behind_all, now),
+            copy_batch(transfer, &batch, after, &mut is_behind_all, &change),
             read(source, Some(last))
         )?;
         copied.written += written as u64;
@@ -86,13 +86,13 @@ pub(crate) async fn copy(
 }
 
 /// Writes those of a batch, which begins behind `after`, that are not there as they should be, and answers how many. Who is in the
-/// trash is written whatever is there, so that it has arrived at `now`: a service that starts on a copy must not purge at once.
+/// trash is written whatever is there, so that it has arrived at `change.at`: a service that starts on a copy must not purge at once.
 async fn copy_batch(
     transfer: &Transfer,
     batch: &[Account],
     after: Option<UserId>,
     is_behind_all: &mut bool,
-    now: Timestamp,
+    change: &Change,
 ) -> Result<usize, TransferError> {
     let Transfer { target, images, .. } = transfer;
     let there =
@@ -109,7 +109,7 @@ async fn copy_batch(
     let in_trash = there.into_iter().filter(|account| account.trash.is_some());
     let to_write: Vec<Account> = missing.into_iter().chain(in_trash).collect();
     if !to_write.is_empty() {
-        target.archive.write(&to_write, now).await?;
+        target.archive.write(&to_write, change).await?;
     }
     Ok(written)
 }

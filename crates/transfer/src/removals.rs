@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use futures_util::{TryStreamExt as _, stream};
-use roster_domain::entities::{Change, Request};
 use roster_domain::ports::{ProfileImages, Unavailable};
 use roster_domain::values::{StoreName, Timestamp};
 
@@ -16,8 +15,8 @@ const CENTURY: Duration = Duration::from_hours(24 * 36_525);
 /// Carries over which images are still to be removed, and answers how many. Not those of a store whose images are moved: what
 /// nobody has is not moved, and stays behind with all the rest.
 pub(crate) async fn carry_over(transfer: &Transfer) -> Result<u64, Unavailable> {
-    let Transfer { source, target, images, clock, ids } = transfer;
-    let change = Change { actor: None, at: clock.now(), request: Request::of_roster(ids.request_id()) };
+    let Transfer { source, target, images, .. } = transfer;
+    let change = transfer.change();
     let later = change.at.plus(CENTURY);
     // What an earlier run carried over, and images that an account had there before it was written anew: in no other place
     // than the one that images are moved to is any of them the target's own.

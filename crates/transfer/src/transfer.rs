@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use roster_domain::entities::{Change, Request};
 use roster_domain::ports::{AccountArchive, AccountSource, Accounts, Clock, Ids, ProfileImages};
 
 use crate::images::ImageMove;
@@ -19,6 +20,14 @@ pub struct Transfer {
     pub clock: Arc<dyn Clock>,
     /// What names the run.
     pub ids: Arc<dyn Ids>,
+}
+
+impl Transfer {
+    /// A change that this run makes now.
+    pub(crate) fn change(&self) -> Change {
+        let request = Request::of_roster(self.ids.request_id());
+        Change { actor: None, at: self.clock.now(), request }
+    }
 }
 
 /// The ports of the store that accounts are moved to.

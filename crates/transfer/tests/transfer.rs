@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roster_domain::entities::Account;
 use roster_domain::ports::AccountArchive;
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
-use roster_domain_testkit::fixtures::{START, account};
+use roster_domain_testkit::fixtures::{START, account, change};
 use roster_domain_testkit::memory::MemoryStore;
 use roster_transfer::{Phase, Progress, Report, Target, Transfer, TransferError};
 
@@ -37,7 +37,7 @@ impl Progress for Told {
 
 async fn store_with(accounts: &[Account]) -> MemoryStore {
     let store = MemoryStore::new();
-    store.write(accounts, START).await.expect("a store in memory");
+    store.write(accounts, &change()).await.expect("a store in memory");
     store
 }
 

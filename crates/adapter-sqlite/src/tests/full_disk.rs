@@ -2,7 +2,7 @@ use roster_domain::entities::Account;
 use roster_domain::ports::{
     AccountArchive, Accounts, CreateError, Directory, Sessions, Unavailable, UserQuery,
 };
-use roster_domain_testkit::fixtures::{START, account, change, new_user, page};
+use roster_domain_testkit::fixtures::{account, change, new_user, page};
 use rusqlite::Connection;
 
 use super::store;
@@ -55,10 +55,10 @@ async fn a_batch_that_the_disk_can_not_hold_is_not_written_in_part() {
     let (store, _folder) = store();
     let batch: Vec<Account> = (0..500).map(|number| account(&format!("member{number}"))).collect();
     leave_room(&store, 30).await;
-    AccountArchive::write(&store, &batch, START).await.unwrap_err();
+    AccountArchive::write(&store, &batch, &change()).await.unwrap_err();
     assert_eq!((total(&store).await, store.read(None, 10).await.unwrap()), (0, vec![]));
 
     leave_room(&store, 1000).await;
-    AccountArchive::write(&store, &batch, START).await.unwrap();
+    AccountArchive::write(&store, &batch, &change()).await.unwrap();
     assert_eq!(total(&store).await, 500);
 }

@@ -11,7 +11,8 @@ use roster_domain::ports::{AccountArchive, ImageStore as _};
 use roster_domain::values::{Epoch, ImageRef, Role};
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
 use roster_domain_testkit::fixtures::{
-    START, account, at, image_of, next_trash_entry_id, next_user_id, original_image, reason, session, spool,
+    START, account, at, change, image_of, next_trash_entry_id, next_user_id, original_image, reason, session,
+    spool,
 };
 use roster_test_mongo::Database;
 use tokio::time::timeout;
@@ -91,7 +92,7 @@ pub(crate) async fn everybody(archive: &dyn AccountArchive) -> Vec<Account> {
 /// Writes accounts as the migration's source has them.
 pub(crate) async fn fill(archive: &dyn AccountArchive, accounts: &[Account]) {
     for batch in accounts.chunks(500) {
-        archive.write(batch, START).await.unwrap();
+        archive.write(batch, &change()).await.unwrap();
     }
 }
 

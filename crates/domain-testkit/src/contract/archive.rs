@@ -59,15 +59,15 @@ pub async fn the_dearest_hash_of_imported_accounts_is_remembered(stores: Stores)
             ..account(name)
         })
         .collect();
-    stores.archive.write(&accounts, at(0)).await.unwrap();
-    stores.archive.write(&[account("dora")], at(0)).await.unwrap();
+    stores.archive.write(&accounts, &change()).await.unwrap();
+    stores.archive.write(&[account("dora")], &change()).await.unwrap();
     assert_eq!(stores.sessions.dearest_hash(4).await.unwrap(), 11);
 }
 
 pub async fn an_empty_store_has_no_accounts(stores: Stores) {
     assert_eq!(read_all(&stores).await, []);
     assert_eq!(stores.archive.read(Some(user_id(1)), 10).await.unwrap(), []);
-    stores.archive.write(&[], at(0)).await.unwrap();
+    stores.archive.write(&[], &change()).await.unwrap();
     assert_eq!(read_all(&stores).await, []);
 }
 
@@ -76,7 +76,7 @@ pub async fn an_image_whose_checksum_alone_differs_is_not_left_to_be_removed(sto
     let image = stored_image(&ann);
     for checksum in [None, Some(Checksum::of(b"its content")), None] {
         ann.user.profile_image = Some(OwnImage { image: image.clone(), checksum }.into());
-        stores.archive.write(std::slice::from_ref(&ann), at(0)).await.unwrap();
+        stores.archive.write(std::slice::from_ref(&ann), &change()).await.unwrap();
         assert_eq!(read_all(&stores).await, [ann.clone()]);
     }
     assert_eq!(due_images(&stores, 100_000).await, []);
@@ -84,7 +84,7 @@ pub async fn an_image_whose_checksum_alone_differs_is_not_left_to_be_removed(sto
 
 pub async fn an_account_is_read_as_it_was_written(stores: Stores) {
     let accounts = [account("ann"), full_account("bob"), in_trash(full_account("carol"))];
-    stores.archive.write(&accounts, at(0)).await.unwrap();
+    stores.archive.write(&accounts, &change()).await.unwrap();
     assert_eq!(read_all(&stores).await, accounts);
 }
 
@@ -130,7 +130,7 @@ pub async fn accounts_are_read_in_id_order_in_batches_the_trash_included(stores:
 pub async fn a_batch_may_be_written_again(stores: Stores) {
     let accounts = [account("ann"), full_account("bob"), in_trash(full_account("carol"))];
     for _ in 0..3 {
-        stores.archive.write(&accounts, at(0)).await.unwrap();
+        stores.archive.write(&accounts, &change()).await.unwrap();
         assert_eq!(read_all(&stores).await, accounts);
         assert_eq!(listed(&stores, 1, 10).await.total, 2);
         assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 1);
@@ -147,7 +147,7 @@ pub async fn many_long_names_are_written_in_one_batch(stores: Stores) {
     };
     let accounts: Vec<Account> = (0..60).map(long).collect();
     for _ in 0..2 {
-        stores.archive.write(&accounts, at(0)).await.unwrap();
+        stores.archive.write(&accounts, &change()).await.unwrap();
         assert!(read_all(&stores).await == accounts);
     }
 }
@@ -182,10 +182,8 @@ pub async fn an_imported_account_works_like_any_other(stores: Stores) {
     assert_eq!(found.password_hash, hash("hash of ann"));
     assert!(session_lives(&stores.sessions, id, &imported.sessions[0]).await);
 
-    let open = roster_domain::ports::OpenSession {
-        epoch: Epoch::new(41),
-        ..crate::fixtures::open_session(id, at(100))
-    };
+    let open =
+        roster_domain::ports::OpenSession { epoch: Epoch::new(41), ..crate::fixtures::open_session(id) };
     assert!(stores.sessions.open(&open, &change()).await.unwrap());
     assert!(!session_lives(&stores.sessions, id, &imported.sessions[0]).await);
     assert!(session_lives(&stores.sessions, id, &imported.sessions[1]).await);
@@ -199,7 +197,7 @@ pub async fn an_imported_account_works_like_any_other(stores: Stores) {
 
 pub async fn an_account_imported_into_the_trash_is_restored_or_purged(stores: Stores) {
     let (ann, bob) = (in_trash(full_account("ann")), in_trash(full_account("bob")));
-    stores.archive.write(&[ann.clone(), bob.clone()], at(0)).await.unwrap();
+    stores.archive.write(&[ann.clone(), bob.clone()], &change()).await.unwrap();
     assert_eq!(restore(&stores, ann.user.id).await, ann.user);
     let later = at(0).plus(ARRIVAL_GRACE);
     assert_eq!(stores.trash.purge_expired(at(9), 10, &change_at(later)).await.unwrap(), [bob.user.id]);
@@ -216,8 +214,8 @@ async fn expired_at(stores: &Stores, now: Timestamp) -> (Expired, Vec<UserId>) {
 pub async fn who_is_imported_into_the_trash_is_spared_for_a_day_however_old_the_entry_is(stores: Stores) {
     let (ann, bob) = (in_trash(account("ann")), in_trash(account("bob")));
     let (first, second) = (at(1_000_000), at(1_000_060));
-    stores.archive.write(std::slice::from_ref(&ann), first).await.unwrap();
-    stores.archive.write(std::slice::from_ref(&bob), second).await.unwrap();
+    stores.archive.write(std::slice::from_ref(&ann), &change_at(first)).await.unwrap();
+    stores.archive.write(std::slice::from_ref(&bob), &change_at(second)).await.unwrap();
     let spared = |count, since: Timestamp| Expired {
         due: 0,
         spared: count,
@@ -237,7 +235,7 @@ pub async fn who_is_imported_into_the_trash_is_spared_for_a_day_however_old_the_
 pub async fn who_is_imported_into_the_trash_again_has_arrived_there_again(stores: Stores) {
     let ann = in_trash(account("ann"));
     for now in [at(1_000), at(2_000)] {
-        stores.archive.write(std::slice::from_ref(&ann), now).await.unwrap();
+        stores.archive.write(std::slice::from_ref(&ann), &change_at(now)).await.unwrap();
     }
     assert_eq!(expired_at(&stores, at(1_000).plus(ARRIVAL_GRACE)).await.1, []);
     assert_eq!(expired_at(&stores, at(2_000).plus(ARRIVAL_GRACE)).await.1, [ann.user.id]);
@@ -263,7 +261,7 @@ pub async fn an_account_whose_names_another_has_is_refused(stores: Stores) {
         let mut same_username = account("carol");
         same_username.user.username = taken.username.clone();
         for refused in [same_email, same_username] {
-            let why = stores.archive.write(std::slice::from_ref(&refused), at(0)).await;
+            let why = stores.archive.write(std::slice::from_ref(&refused), &change()).await;
             assert!(
                 matches!(why, Err(ImportError::NameTaken { user }) if user == refused.user.id),
                 "{why:?}"
@@ -278,7 +276,7 @@ pub async fn of_a_refused_batch_each_account_is_written_whole_or_not_at_all(stor
     let mut taken = full_account("taken");
     taken.user.username = ann.username;
     let batch = [full_account("bob"), taken.clone(), in_trash(full_account("carol"))];
-    let why = stores.archive.write(&batch, at(0)).await;
+    let why = stores.archive.write(&batch, &change()).await;
     assert!(matches!(why, Err(ImportError::NameTaken { user }) if user == taken.user.id), "{why:?}");
     assert_eq!(stored(&stores, taken.user.id).await, None);
     for account in [&batch[0], &batch[2]] {
@@ -290,14 +288,14 @@ pub async fn of_a_refused_batch_each_account_is_written_whole_or_not_at_all(stor
 pub async fn two_accounts_of_one_name_in_a_batch_are_refused(stores: Stores) {
     let (ann, mut twin) = (account("ann"), account("twin"));
     twin.user.username = username("ann");
-    let why = stores.archive.write(&[ann.clone(), twin.clone()], at(0)).await;
+    let why = stores.archive.write(&[ann.clone(), twin.clone()], &change()).await;
     assert!(matches!(why, Err(ImportError::NameTaken { .. })), "{why:?}");
     let both = [stored(&stores, ann.user.id).await, stored(&stores, twin.user.id).await];
     assert!(both.iter().flatten().count() <= 1);
 }
 
 pub async fn imported_names_are_taken(stores: Stores) {
-    stores.archive.write(&[account("ann"), in_trash(account("bob"))], at(0)).await.unwrap();
+    stores.archive.write(&[account("ann"), in_trash(account("bob"))], &change()).await.unwrap();
     for name in ["ann", "bob"] {
         let refused = stores.accounts.create(&new_user(name), &change()).await;
         assert!(matches!(refused, Err(CreateError::EmailTaken)));
@@ -312,7 +310,7 @@ pub async fn of_an_import_and_a_sign_up_with_one_name_exactly_one_succeeds(store
         let (archive, imported) = (Arc::clone(&stores.archive), account(&name));
         let (accounts, user) = (Arc::clone(&stores.accounts), new_user(&name));
         let (written, signed_up) = super::support::race_two(
-            async move { archive.write(&[imported], at(0)).await.is_ok() },
+            async move { archive.write(&[imported], &change()).await.is_ok() },
             async move { accounts.create(&user, &change()).await.is_ok() },
         )
         .await;
@@ -324,7 +322,7 @@ pub async fn a_batch_that_is_written_twice_at_once_is_written_once(stores: Store
     let batch: Vec<Account> = (0..20).map(|number| full_account(&format!("user{number}"))).collect();
     let writes = (0..2).map(|_| {
         let (archive, batch) = (Arc::clone(&stores.archive), batch.clone());
-        async move { archive.write(&batch, at(0)).await.unwrap() }
+        async move { archive.write(&batch, &change()).await.unwrap() }
     });
     race(writes.collect()).await;
     assert_eq!(read_all(&stores).await, batch);

@@ -37,14 +37,14 @@ fn legacy_accounts() -> Vec<Account> {
 
 async fn imported(stores: &Stores) -> Vec<Account> {
     let accounts = legacy_accounts();
-    stores.archive.write(&accounts, at(0)).await.unwrap();
+    stores.archive.write(&accounts, &change()).await.unwrap();
     accounts
 }
 
 pub async fn a_legacy_account_is_read_as_it_was_written(stores: Stores) {
     let accounts = imported(&stores).await;
     assert_eq!(stores.archive.read(None, 100).await.unwrap(), accounts);
-    stores.archive.write(&accounts, at(0)).await.unwrap();
+    stores.archive.write(&accounts, &change()).await.unwrap();
     assert_eq!(stores.archive.read(None, 100).await.unwrap(), accounts);
 }
 
@@ -161,7 +161,7 @@ fn accounts_with_originals() -> Vec<Account> {
 pub async fn an_original_image_is_kept_as_it_was(stores: Stores) {
     let accounts = accounts_with_originals();
     for _ in 0..2 {
-        stores.archive.write(&accounts, at(0)).await.unwrap();
+        stores.archive.write(&accounts, &change()).await.unwrap();
         assert_eq!(stores.archive.read(None, 100).await.unwrap(), accounts);
     }
     let users: Vec<User> = accounts.into_iter().map(|account| account.user).collect();
@@ -228,9 +228,9 @@ pub async fn two_legacy_accounts_whose_names_differ_in_case_alone_conflict(store
     import(&stores, &account("Ann")).await;
     let mut same_username = account("other");
     same_username.user.username = Username::from_store("aNN".to_owned());
-    stores.archive.write(&[same_username], at(0)).await.unwrap_err();
+    stores.archive.write(&[same_username], &change()).await.unwrap_err();
     let mut same_email = account("another");
     same_email.user.email = email("aNN@EXAMPLE.com");
-    stores.archive.write(&[same_email], at(0)).await.unwrap_err();
+    stores.archive.write(&[same_email], &change()).await.unwrap_err();
     assert_eq!(listed(&stores, 1, 10).await.total, 1);
 }

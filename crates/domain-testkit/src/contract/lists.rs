@@ -343,8 +343,8 @@ macro_rules! tokens_contract {
         $crate::contract_tests! { $fresh;
             tokens {
                 a_token_is_read_as_it_was_issued
-                an_access_token_lives_for_half_an_hour_without_leeway
-                a_refresh_token_lives_for_a_week_without_leeway
+                an_access_token_lives_until_it_expires_without_leeway
+                a_refresh_token_lives_until_it_expires_without_leeway
                 a_token_of_the_other_kind_is_refused
                 a_token_signed_with_another_key_is_refused
                 a_malformed_token_is_refused

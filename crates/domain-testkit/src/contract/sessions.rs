@@ -68,7 +68,7 @@ pub async fn failed_log_ins_are_counted_until_one_succeeds(stores: Stores) {
     }
     let expected = LogIns { failures: 4, stranger_failed_at: Some(at(3)), clients: Vec::new() };
     assert_eq!(log_ins(&stores).await, expected);
-    let opened = stores.sessions.open(&open_session(ann.id, at(5)), &change_from("192.0.2.1")).await;
+    let opened = stores.sessions.open(&open_session(ann.id), &change_from("192.0.2.1")).await;
     assert!(opened.unwrap());
     let clients = vec![client("192.0.2.1")];
     assert_eq!(log_ins(&stores).await, LogIns { clients, ..LogIns::default() });
@@ -96,14 +96,14 @@ pub async fn the_last_sixteen_clients_that_logged_in_are_known(stores: Stores) {
     // The first logs in once more before the last comes.
     let addresses = (0..MAX_CLIENTS).chain([0, 99]).map(|number| format!("2001:db8:{number:x}::1"));
     for address in addresses {
-        let opened = stores.sessions.open(&open_session(ann.id, at(1)), &change_from(&address)).await;
+        let opened = stores.sessions.open(&open_session(ann.id), &change_from(&address)).await;
         assert!(opened.unwrap());
     }
     let expected = [99, 0].into_iter().chain((2..MAX_CLIENTS).rev());
     let expected: Vec<_> = expected.map(|number| client(&format!("2001:db8:{number:x}::"))).collect();
     assert_eq!(log_ins(&stores).await.clients, expected);
     // Roster itself is no client.
-    stores.sessions.open(&open_session(ann.id, at(2)), &change()).await.unwrap();
+    stores.sessions.open(&open_session(ann.id), &change()).await.unwrap();
     assert_eq!(log_ins(&stores).await.clients, expected);
 }
 
@@ -123,7 +123,7 @@ pub async fn another_users_log_ins_are_none_of_the_users(stores: Stores) {
     let bob = created(&stores, "bob").await;
     let failed = FailedLogIn { user_id: bob.id, by_stranger: true };
     stores.sessions.log_in_failed(&failed, &change()).await.unwrap();
-    stores.sessions.open(&open_session(bob.id, at(1)), &change_from("192.0.2.1")).await.unwrap();
+    stores.sessions.open(&open_session(bob.id), &change_from("192.0.2.1")).await.unwrap();
     assert_eq!(log_ins(&stores).await, LogIns::default());
 }
 
@@ -169,10 +169,10 @@ pub async fn no_session_starts_for_a_user_who_is_not_live(stores: Stores) {
     delete(&stores, ann.id).await;
     let epoch = stored(&stores, ann.id).await.unwrap().epoch;
     for epoch in [Epoch::FIRST, epoch] {
-        let open = OpenSession { epoch, ..open_session(ann.id, at(5)) };
+        let open = OpenSession { epoch, ..open_session(ann.id) };
         assert!(!stores.sessions.open(&open, &change()).await.unwrap());
     }
-    assert!(!stores.sessions.open(&open_session(next_user_id(), at(5)), &change()).await.unwrap());
+    assert!(!stores.sessions.open(&open_session(next_user_id()), &change()).await.unwrap());
     restore(&stores, ann.id).await;
     assert_eq!(stored(&stores, ann.id).await.unwrap().sessions, []);
 }
@@ -183,7 +183,7 @@ pub async fn no_session_starts_under_another_epoch_and_the_hash_stays(stores: St
     restore(&stores, ann.id).await;
     let rehash = Some(Rehash { old: ann.password_hash.clone(), new: hash("new") });
     for epoch in [Epoch::FIRST, Epoch::new(9)] {
-        let open = OpenSession { epoch, rehash: rehash.clone(), ..open_session(ann.id, at(5)) };
+        let open = OpenSession { epoch, rehash: rehash.clone(), ..open_session(ann.id) };
         assert!(!stores.sessions.open(&open, &change()).await.unwrap());
     }
     let kept = stored(&stores, ann.id).await.unwrap();
@@ -193,20 +193,20 @@ pub async fn no_session_starts_under_another_epoch_and_the_hash_stays(stores: St
 pub async fn an_outdated_hash_is_replaced_with_the_log_in(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let rehash = Some(Rehash { old: ann.password_hash, new: hash("new") });
-    let open = OpenSession { rehash, ..open_session(ann.id, at(5)) };
+    let open = OpenSession { rehash, ..open_session(ann.id) };
     assert!(stores.sessions.open(&open, &change()).await.unwrap());
     let found = credentials(&stores, "ann@example.com").await.unwrap();
     assert_eq!((found.password_hash, found.epoch), (hash("new"), Epoch::FIRST));
-    assert!(session_lives(&stores.sessions, ann.id, &open.session).await);
+    assert!(session_lives(&stores.sessions, ann.id, &open.started_by(&change())).await);
 }
 
 pub async fn a_hash_that_has_changed_meanwhile_is_left_alone_and_the_session_starts(stores: Stores) {
     let ann = created(&stores, "ann").await;
     let rehash = Some(Rehash { old: hash("an older one"), new: hash("new") });
-    let open = OpenSession { rehash, ..open_session(ann.id, at(5)) };
+    let open = OpenSession { rehash, ..open_session(ann.id) };
     assert!(stores.sessions.open(&open, &change()).await.unwrap());
     let kept = stored(&stores, ann.id).await.unwrap();
-    assert_eq!((kept.password_hash, kept.sessions), (ann.password_hash, vec![open.session]));
+    assert_eq!((kept.password_hash, kept.sessions), (ann.password_hash, vec![open.started_by(&change())]));
 }
 
 pub async fn with_the_seventeenth_session_the_oldest_ends(stores: Stores) {
@@ -263,9 +263,9 @@ pub async fn a_refresh_beside_the_log_in_that_ends_its_session_comes_first_or_is
 pub async fn no_session_outlives_a_deletion_at_the_same_time(stores: Stores) {
     for round in 0..ROUNDS {
         let ann = created(&stores, &format!("ann{round}")).await;
-        let open = open_session(ann.id, at(5));
+        let open = open_session(ann.id);
         let (sessions, trash, opened) =
-            (Arc::clone(&stores.sessions), Arc::clone(&stores.trash), open.session);
+            (Arc::clone(&stores.sessions), Arc::clone(&stores.trash), open.started_by(&change()));
         race_two(async move { sessions.open(&open, &change()).await.unwrap() }, async move {
             trash.put(ann.id, &trashed(), &change_by(ann.id, at(5))).await.unwrap();
         })

@@ -82,7 +82,7 @@ pub(super) async fn restore(stores: &Stores, user: UserId) -> User {
 
 /// Writes one account as it is.
 pub(super) async fn import(stores: &Stores, account: &Account) {
-    stores.archive.write(std::slice::from_ref(account), at(0)).await.expect("an account is written");
+    stores.archive.write(std::slice::from_ref(account), &change()).await.expect("an account is written");
 }
 
 /// All that is kept of a user; `None` where there is none.
@@ -99,9 +99,9 @@ pub(super) async fn live(stores: &Stores, user: UserId) -> Option<User> {
 
 /// Starts a session of a user under its first epoch, that many seconds after the start.
 pub(super) async fn logged_in(sessions: &Arc<dyn Sessions>, user: UserId, seconds: u64) -> Session {
-    let open = open_session(user, at(seconds));
-    assert!(sessions.open(&open, &change_by(user, at(seconds))).await.expect("a session is opened"));
-    open.session
+    let (open, change) = (open_session(user), change_by(user, at(seconds)));
+    assert!(sessions.open(&open, &change).await.expect("a session is opened"));
+    open.started_by(&change)
 }
 
 /// Whether a session has not ended.

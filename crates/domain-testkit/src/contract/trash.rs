@@ -123,7 +123,7 @@ pub async fn of_many_those_deleted_now_are_returned_in_the_order_given(stores: S
 pub async fn a_thousand_are_deleted_at_once(stores: Stores) {
     let accounts: Vec<_> =
         (0..1_000).map(|number| crate::fixtures::account(&format!("user{number}"))).collect();
-    stores.archive.write(&accounts, at(0)).await.unwrap();
+    stores.archive.write(&accounts, &change()).await.unwrap();
     let batch: Vec<_> = accounts.iter().map(|account| (account.user.id, next_trash_entry_id())).collect();
     let put =
         stores.trash.put_many(&batch, &reason("spam"), &change_by(next_user_id(), at(5))).await.unwrap();

@@ -1,9 +1,8 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use roster_domain::ports::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
+use roster_domain::ports::{AccessClaims, InvalidToken, RefreshClaims, Tokens, Validity};
 use roster_domain::values::{AccessToken, RefreshToken, Timestamp, TokenFingerprint, TokenId};
 
 /// Tokens without cryptography, **for tests alone**: a token is valid where this value, or a clone of it, has issued it.
@@ -23,7 +22,7 @@ enum Kind {
 struct Issued {
     kind: Kind,
     claims: AccessClaims,
-    ends: Timestamp,
+    expires: Timestamp,
 }
 
 impl PlainTokens {
@@ -37,33 +36,33 @@ impl PlainTokens {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn issue(&self, kind: Kind, claims: AccessClaims, id: TokenId, now: Timestamp) -> String {
-        let (name, lifetime) = match kind {
-            Kind::Access => ("access", Duration::from_mins(30)),
-            Kind::Refresh => ("refresh", Duration::from_hours(7 * 24)),
+    fn issue(&self, kind: Kind, claims: AccessClaims, id: TokenId, validity: Validity) -> String {
+        let name = match kind {
+            Kind::Access => "access",
+            Kind::Refresh => "refresh",
         };
-        let (key, id) = (&self.key, u128::from_be_bytes(id.0));
-        let text = format!("{key}.{name}.{}.{id:x}.{}", claims.user_id, now.as_millis());
-        self.lock().insert(text.clone(), Issued { kind, claims, ends: now.plus(lifetime) });
+        let (key, id, Validity { issued, expires }) = (&self.key, u128::from_be_bytes(id.0), validity);
+        let text = format!("{key}.{name}.{}.{id:x}.{}", claims.user_id, issued.as_millis());
+        self.lock().insert(text.clone(), Issued { kind, claims, expires });
         text
     }
 
     fn read(&self, kind: Kind, text: &str, now: Timestamp) -> Result<AccessClaims, InvalidToken> {
         let issued = self.lock().get(text).copied();
         issued
-            .filter(|issued| issued.kind == kind && now < issued.ends)
+            .filter(|issued| issued.kind == kind && now < issued.expires)
             .map(|issued| issued.claims)
             .ok_or(InvalidToken)
     }
 }
 
 impl Tokens for PlainTokens {
-    fn issue_access(&self, claims: &AccessClaims, id: TokenId, now: Timestamp) -> AccessToken {
-        AccessToken::new(self.issue(Kind::Access, *claims, id, now))
+    fn issue_access(&self, claims: &AccessClaims, id: TokenId, validity: Validity) -> AccessToken {
+        AccessToken::new(self.issue(Kind::Access, *claims, id, validity))
     }
 
-    fn issue_refresh(&self, claims: &RefreshClaims, id: TokenId, now: Timestamp) -> RefreshToken {
-        RefreshToken::new(self.issue(Kind::Refresh, *claims, id, now))
+    fn issue_refresh(&self, claims: &RefreshClaims, id: TokenId, validity: Validity) -> RefreshToken {
+        RefreshToken::new(self.issue(Kind::Refresh, *claims, id, validity))
     }
 
     fn read_access(&self, token: &AccessToken, now: Timestamp) -> Result<AccessClaims, InvalidToken> {

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use roster_domain::entities::Account;
+use roster_domain::entities::{Account, Change};
 use roster_domain::ports::{
     ARRIVAL_GRACE, AccountArchive, AccountSource, Expired, ImportError, PendingRemoval, Unavailable,
 };
@@ -19,7 +19,7 @@ impl AccountArchive for MemoryStore {
         Ok(accounts.take(limit).map(|(_, account)| account.clone()).collect())
     }
 
-    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError> {
+    async fn write(&self, accounts: &[Account], change: &Change) -> Result<(), ImportError> {
         let mut state = self.lock();
         let mut written = state.accounts.clone();
         for account in accounts {
@@ -36,7 +36,7 @@ impl AccountArchive for MemoryStore {
         state.accounts = written;
         for account in accounts {
             if account.trash.is_some() {
-                state.spared.insert(account.user.id, now.plus(ARRIVAL_GRACE));
+                state.spared.insert(account.user.id, change.at.plus(ARRIVAL_GRACE));
             } else {
                 state.spared.remove(&account.user.id);
             }

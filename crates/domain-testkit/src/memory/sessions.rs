@@ -27,7 +27,7 @@ impl Sessions for MemoryStore {
         let Some(account) = state.live_mut(open.user_id).filter(|account| account.epoch == open.epoch) else {
             return Ok(false);
         };
-        account.sessions.push(open.session);
+        account.sessions.push(open.started_by(change));
         let ended = account.sessions.len().saturating_sub(MAX_SESSIONS);
         account.sessions.drain(..ended);
         if let Some(rehash) = &open.rehash

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use super::Unavailable;
-use crate::entities::Account;
-use crate::values::{Timestamp, UserId};
+use crate::entities::{Account, Change};
+use crate::values::UserId;
 
 /// All accounts, live and in the trash, as they are: for moving them from one store to another.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -11,15 +11,15 @@ pub trait AccountArchive: Send + Sync {
     /// At most `limit` accounts in id order, from the first whose id is larger than `after`; from the very first without.
     async fn read(&self, after: Option<UserId>, limit: usize) -> Result<Vec<Account>, Unavailable>;
 
-    /// Writes accounts as they are at `now`; one whose id is there already is replaced, so that a batch may be repeated.
+    /// Writes accounts as they are, at `change.at`; one whose id is there already is replaced, so that a batch may be repeated.
     ///
-    /// - Who comes into the trash by it has arrived there at `now`, whatever its entry says: see
+    /// - Who comes into the trash by it has arrived there at `change.at`, whatever its entry says: see
     ///   [`ARRIVAL_GRACE`](super::ARRIVAL_GRACE).
     /// - MUST take any account that [`read`](Self::read) can return, whatever its names are.
     /// - MUST refuse an account whose email or username another account has, and name it.
     /// - The batch MUST be written whole or, each account for itself, not at all.
     /// - [`Sessions::dearest_hash`](super::Sessions::dearest_hash) MUST answer at least [`Account::dearest_hash`] of them from then on.
-    async fn write(&self, accounts: &[Account], now: Timestamp) -> Result<(), ImportError>;
+    async fn write(&self, accounts: &[Account], change: &Change) -> Result<(), ImportError>;
 }
 
 /// Why accounts were not written.

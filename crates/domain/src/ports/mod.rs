@@ -6,6 +6,9 @@
 //! - Each method MUST be atomic: a change happens whole or not at all, also when the process dies in the middle; a batch
 //!   is atomic for each of its items.
 //! - What a method has answered MUST be durable; what it has refused MUST have changed nothing.
+//! - A method that changes a user takes the [`Change`](crate::entities::Change): who does it, when, and in which request. The
+//!   time is the only one that it writes. The request is kept where an adapter's format has a place for it: with a deletion,
+//!   and with an image that is to be removed.
 //! - A method MUST answer within a few seconds. A store that is down, slow or full is [`Unavailable`]; then the change has
 //!   happened whole or not at all, and nobody knows which.
 
@@ -38,7 +41,7 @@ pub use sessions::{Credentials, FailedLogIn, OpenSession, Rehash, SessionState, 
 pub use source::AccountSource;
 pub use spool::{NoRoom, Spool, SpoolBudget, SpoolLimits, SpoolShare};
 pub use system::{Clock, Ids};
-pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens};
+pub use tokens::{AccessClaims, InvalidToken, RefreshClaims, Tokens, Validity};
 pub use trash::{ARRIVAL_GRACE, Expired, Interrupted, PurgeError, RestoreError, Trash, TrashError, Trashed};
 
 #[cfg(any(test, feature = "mocks"))]

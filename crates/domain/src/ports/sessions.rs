@@ -11,7 +11,7 @@ pub trait Sessions: Send + Sync {
     /// What a log-in is checked against, of the live user with this email's key.
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>, Unavailable>;
 
-    /// Starts a session, and replaces the password's hash where asked to.
+    /// Starts a session, at `change.at`, and replaces the password's hash where asked to.
     ///
     /// - MUST answer `false` and change nothing where the user is not live any more or its epoch is not `open.epoch`.
     /// - MUST end the oldest sessions beyond [`MAX_SESSIONS`](crate::entities::MAX_SESSIONS), also when many start at once.
@@ -68,10 +68,20 @@ pub struct OpenSession {
     pub user_id: UserId,
     /// The epoch that its tokens belong to.
     pub epoch: Epoch,
-    /// The session.
-    pub session: Session,
+    /// The session's id.
+    pub session: SessionId,
+    /// What is kept of its refresh token.
+    pub refresh_token: TokenFingerprint,
     /// The hash to put in the place of an outdated one.
     pub rehash: Option<Rehash>,
+}
+
+impl OpenSession {
+    /// The session as it is kept, once `change` has started it.
+    #[must_use]
+    pub const fn started_by(&self, change: &Change) -> Session {
+        Session { id: self.session, refresh_token: self.refresh_token, started_at: change.at }
+    }
 }
 
 /// A hash for the same password, in today's format and cost.

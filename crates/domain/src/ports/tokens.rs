@@ -1,19 +1,22 @@
+use std::time::Duration;
+
 use crate::values::{
     AccessToken, Epoch, RefreshToken, SessionId, Timestamp, TokenFingerprint, TokenId, UserId,
 };
 
-/// Signs tokens and reads them back. It checks the token alone; whether its user and session live is the store's to say.
+/// Signs tokens and reads them back. It checks the token alone; whether its user and session live is the store's to say, and how
+/// long a token is valid is the caller's.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Tokens: Send + Sync {
-    /// Signs an access token that lives from `now` on for 30 minutes.
-    fn issue_access(&self, claims: &AccessClaims, id: TokenId, now: Timestamp) -> AccessToken;
+    /// Signs an access token. It keeps its times as whole seconds, rounded down.
+    fn issue_access(&self, claims: &AccessClaims, id: TokenId, validity: Validity) -> AccessToken;
 
-    /// Signs a refresh token that lives from `now` on for 7 days.
-    fn issue_refresh(&self, claims: &RefreshClaims, id: TokenId, now: Timestamp) -> RefreshToken;
+    /// Signs a refresh token, as [`issue_access`](Self::issue_access) does.
+    fn issue_refresh(&self, claims: &RefreshClaims, id: TokenId, validity: Validity) -> RefreshToken;
 
     /// Reads an access token.
     ///
-    /// - MUST refuse one that is malformed, signed with another key or algorithm, has ended at `now` (without leeway), is not
+    /// - MUST refuse one that is malformed, signed with another key or algorithm, has expired at `now` (without leeway), is not
     ///   valid yet, is of another kind, names no user, or whose header names a key.
     /// - MUST take one without session or epoch, as an earlier system signed them: its epoch is the first.
     fn read_access(&self, token: &AccessToken, now: Timestamp) -> Result<AccessClaims, InvalidToken>;
@@ -23,6 +26,23 @@ pub trait Tokens: Send + Sync {
 
     /// What a store keeps of a refresh token: its SHA-256.
     fn fingerprint(&self, token: &RefreshToken) -> TokenFingerprint;
+}
+
+/// When a token is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// When it is issued.
+    pub issued: Timestamp,
+    /// When it expires.
+    pub expires: Timestamp,
+}
+
+impl Validity {
+    /// From `issued` on for that long.
+    #[must_use]
+    pub fn starting(issued: Timestamp, lifetime: Duration) -> Self {
+        Self { issued, expires: issued.plus(lifetime) }
+    }
 }
 
 /// What an access token says.

@@ -4,7 +4,7 @@ use tracing::field::display;
 
 use super::Roster;
 use crate::Error;
-use crate::entities::{Request, Session};
+use crate::entities::Request;
 use crate::limits::is_stranger;
 use crate::ports::{
     AccessClaims, Asker, Credentials, FailedLogIn, HashError, OpenSession, Rehash, StillWanted, Verdict,
@@ -14,9 +14,9 @@ use crate::values::{AccessToken, ClientAddress, Email, Password, PasswordHash, R
 /// What a log-in gives.
 #[derive(Debug, Clone)]
 pub struct TokenPair {
-    /// For the next half hour.
+    /// For the next half hour: [`ACCESS_TOKEN_LIFETIME`](super::ACCESS_TOKEN_LIFETIME).
     pub access: AccessToken,
-    /// For new access tokens.
+    /// For new access tokens, as long as the session lasts: [`SESSION_LIFETIME`](super::SESSION_LIFETIME) at most.
     pub refresh: RefreshToken,
 }
 
@@ -151,23 +151,19 @@ impl Roster {
     /// The second half of a log-in.
     pub async fn start_session(&self, known: Known, request: Request) -> Result<TokenPair, Error> {
         let Known { email, credentials, rehash } = known;
-        let (tokens, ids) = (&self.ports.tokens, &self.ports.ids);
         let change = self.change(Some(credentials.user_id), request);
-        let session = ids.session_id();
+        let session = self.ports.ids.session_id();
         let claims =
             AccessClaims { user_id: credentials.user_id, session: Some(session), epoch: credentials.epoch };
         let pair = TokenPair {
-            access: tokens.issue_access(&claims, ids.token_id(), change.at),
-            refresh: tokens.issue_refresh(&claims, ids.token_id(), change.at),
+            access: self.access_token(&claims, change.at),
+            refresh: self.refresh_token(&claims, change.at),
         };
         let open = OpenSession {
             user_id: claims.user_id,
             epoch: claims.epoch,
-            session: Session {
-                id: session,
-                refresh_token: tokens.fingerprint(&pair.refresh),
-                started_at: change.at,
-            },
+            session,
+            refresh_token: self.ports.tokens.fingerprint(&pair.refresh),
             rehash,
         };
         let client = request.client.map(display);
@@ -225,9 +221,8 @@ mod tests {
     }
 
     fn opened(rehash: Option<Rehash>) -> OpenSession {
-        let session =
-            Session { id: SESSION, refresh_token: TokenFingerprint::from_bytes([1; 32]), started_at: NOW };
-        OpenSession { user_id: ANN, epoch: EPOCH, session, rehash }
+        let refresh_token = TokenFingerprint::from_bytes([1; 32]);
+        OpenSession { user_id: ANN, epoch: EPOCH, session: SESSION, refresh_token, rehash }
     }
 
     async fn log_in(world: World) -> Result<TokenPair, Error> {
@@ -238,7 +233,11 @@ mod tests {
     #[tokio::test]
     async fn the_right_password_starts_a_session() {
         let mut world = world(true, Verdict::Match);
-        world.sessions.expect_open().withf(|open, _| *open == opened(None)).returning(|_, _| Ok(true));
+        world
+            .sessions
+            .expect_open()
+            .withf(|open, change| *open == opened(None) && change.at == NOW)
+            .returning(|_, _| Ok(true));
         let pair = log_in(world).await.unwrap();
         assert_eq!((pair.access.expose(), pair.refresh.expose()), ("access", "refresh"));
     }

@@ -15,6 +15,7 @@ mod read_user;
 mod refresh;
 mod restore_user;
 mod sign_up;
+mod tokens;
 mod upload_image;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use housekeeping::{PURGE_BATCH, RemovalProgress};
 pub use log_in::{Checked, FailedCheck, Known, TokenPair};
 pub use read_image::{ImageContent, ImageReading, ImageVersion, KnownVersions};
 pub use sign_up::{Prepared, SignUp};
+pub use tokens::{ACCESS_TOKEN_LIFETIME, SESSION_LIFETIME};
 pub use upload_image::UploadTarget;
 
 /// How many bytes of images are held in memory at most, by all who are sent one. An image that finds no room is read from its

@@ -31,7 +31,7 @@ impl Roster {
             %request,
             "an access token was refreshed"
         );
-        Ok(tokens.issue_access(&claims, self.ports.ids.token_id(), now))
+        Ok(self.access_token(&claims, now))
     }
 }
 

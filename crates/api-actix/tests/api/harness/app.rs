@@ -9,7 +9,7 @@ use roster_adapter_mongo::MongoStore;
 use roster_adapter_sqlite::SqliteStore;
 use roster_domain::ports::AccountArchive;
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
-use roster_domain_testkit::fixtures::{START, original_image};
+use roster_domain_testkit::fixtures::{START, change, original_image};
 use roster_test_mongo::{Database, asked_topology};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
@@ -173,7 +173,7 @@ impl TestApp {
             account.user.profile_image = Some(original_image(image).into());
         }
         assert_eq!(accounts.len(), 1, "{} is there", user.id);
-        archive.write(&accounts, START).await.expect("an account is written");
+        archive.write(&accounts, &change()).await.expect("an account is written");
     }
 
     /// The database's name in the metrics, and the operation that creates a user there.
