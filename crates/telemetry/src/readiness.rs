@@ -1,5 +1,6 @@
 //! Readiness: probes all stores at once, and caches the result for a second.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -21,11 +22,12 @@ pub struct Probe {
 
 impl Probe {
     /// By a call of which the store tells itself.
-    pub fn new<F>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn new<S, F>(store: Arc<S>, ask: impl Fn(Arc<S>) -> F + Send + Sync + 'static) -> Self
     where
+        S: Send + Sync + ?Sized + 'static,
         F: Future<Output = Result<(), Unavailable>> + Send + 'static,
     {
-        Self { ask: Box::new(move || Box::pin(ask())) }
+        Self { ask: Box::new(move || Box::pin(ask(Arc::clone(&store)))) }
     }
 
     /// Whether the store answers in time. It is asked to the end, by its own deadline: what is late fails there, and is told.
@@ -82,7 +84,6 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
     use tokio::time::advance;
@@ -98,8 +99,7 @@ mod tests {
 
     impl Store {
         fn probe(self: &Arc<Self>) -> Probe {
-            let store = Arc::clone(self);
-            Probe::new(move || {
+            Probe::new(Arc::clone(self), |store| {
                 store.asked.fetch_add(1, Ordering::Relaxed);
                 let away = store.is_away.load(Ordering::Relaxed);
                 async move {
@@ -127,7 +127,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_answer_is_not_waited_for_and_all_are_asked_at_once() {
-        let (hangs, away) = (Probe::new(pending), Arc::<Store>::default());
+        let (hangs, away) = (Probe::new(Arc::new(()), |_| pending()), Arc::<Store>::default());
         away.is_away.store(true, Ordering::Relaxed);
         let readiness = Readiness::new(vec![hangs, away.probe()]);
         let began = Instant::now();

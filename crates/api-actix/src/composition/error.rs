@@ -5,7 +5,7 @@ use roster_domain::ports::{OpenError, Unavailable};
 #[derive(Debug, thiserror::Error)]
 pub enum CompositionError {
     /// What `DATABASE_URL` names.
-    #[error("can't use the database of DATABASE_URL")]
+    #[error("can't open the database of DATABASE_URL")]
     Database(#[source] OpenError),
     /// No store has that scheme.
     #[error("DATABASE_URL begins with {0}, which no store has")]

@@ -78,18 +78,12 @@ impl ImageStores {
     }
 
     pub(super) fn probes(&self) -> Vec<Probe> {
-        let folder = self.folder.clone().map(|folder| {
-            Probe::new(move || {
-                let folder = folder.clone();
-                async move { folder.probe().await }
-            })
-        });
-        let buckets = self.buckets.iter().map(|bucket| {
-            let store = Arc::clone(&bucket.store);
-            Probe::new(move || {
-                let store = Arc::clone(&store);
-                async move { store.probe().await }
-            })
+        let folder = self
+            .folder
+            .clone()
+            .map(|folder| Probe::new(Arc::new(folder), |folder| async move { folder.probe().await }));
+        let buckets = self.buckets.iter().map(|OpenBucket { store, .. }| {
+            Probe::new(Arc::clone(store), |store| async move { store.probe().await })
         });
         folder.into_iter().chain(buckets).collect()
     }

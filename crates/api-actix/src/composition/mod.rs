@@ -86,12 +86,13 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         public_images: settings.public_images,
         limits: settings.limits,
     };
+    let probe = Probe::new(Arc::clone(&store), |store| async move { store.probe().await });
     Ok(Composition {
         roster: Arc::new(Roster::new(ports, rules)),
         ids,
         secret_key_file,
         image_addresses: images.addresses(),
-        probes: [probe(&store)].into_iter().chain(images.probes()).collect(),
+        probes: [probe].into_iter().chain(images.probes()).collect(),
         probe: Box::pin(images.try_buckets()),
         store,
         outages,
@@ -108,14 +109,6 @@ async fn hasher(settings: &Settings, store: &dyn Store) -> Result<Arc<dyn Passwo
         threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
     });
     Ok(Arc::new(hasher.map_err(CompositionError::Hasher)?))
-}
-
-fn probe(store: &Arc<dyn Store>) -> Probe {
-    let store = Arc::clone(store);
-    Probe::new(move || {
-        let store = Arc::clone(&store);
-        async move { store.probe().await }
-    })
 }
 
 /// Looks for the signing key that is kept in the folder, and makes none. Answers whether there is one, and which file it is.
