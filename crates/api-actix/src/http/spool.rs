@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use roster_domain::Error;
@@ -49,9 +50,8 @@ impl<'a> SpoolFile<'a> {
     pub(super) async fn finish(mut self) -> Result<Spool, Error> {
         self.write().await?;
         let Self { file, length, share, .. } = self;
-        let file =
-            Arc::into_inner(file).ok_or_else(|| Error::Internal("the file is still being written".into()))?;
-        Ok(Spool::new(file, length).with_share(Some(Arc::new(share))))
+        let spool = Spool::new(move |buffer, position| file.read_at(buffer, position), length);
+        Ok(spool.with_share(Some(Arc::new(share))))
     }
 
     async fn write(&mut self) -> Result<(), Error> {
