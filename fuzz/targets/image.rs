@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -25,7 +26,8 @@ const SMALL: u64 = 1 << 14;
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(bytes).expect("room for it");
-    let made = match RUNTIME.block_on(PROCESSOR.process(OWNER, Spool::new(file, bytes.len() as u64))) {
+    let upload = Spool::new(move |buffer, position| file.read_at(buffer, position), bytes.len() as u64);
+    let made = match RUNTIME.block_on(PROCESSOR.process(OWNER, upload)) {
         Ok(made) => made,
         Err(error @ (ProcessError::Unavailable(_) | ProcessError::NoRoom(_) | ProcessError::Overloaded)) => {
             panic!("it was not looked at in time: {error:?}")
@@ -33,11 +35,10 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         Err(ProcessError::UnknownFormat) => return Corpus::Reject,
         Err(ProcessError::Damaged | ProcessError::TooManyPixels { .. }) => return Corpus::Keep,
     };
-    let mut content = Vec::new();
-    let mut file = made.image.file();
-    file.rewind().expect("a file has a start");
-    file.read_to_end(&mut content).expect("it can be read");
-    assert_eq!(content.len() as u64, made.image.length());
+    let length = made.image.length();
+    let mut content = vec![0; usize::try_from(length).expect("it fits into memory")];
+    made.image.read_exact_at(&mut content, 0).expect("it has all its bytes");
+    assert_eq!(made.image.read_at(&mut [0], length).expect("it can be read"), 0);
     if made.image.length() <= SMALL {
         let again = RUNTIME.block_on(PROCESSOR.process(OWNER, made.image)).expect("a clean image is an image");
         assert_eq!(again.format, made.format);

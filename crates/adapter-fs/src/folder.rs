@@ -179,14 +179,14 @@ fn parts(key: &ImageKey) -> (&str, &str) {
     key.as_str().split_once('/').unwrap_or_default()
 }
 
-/// Copies a spool, whose position belongs to everybody, by its offsets.
+/// Copies a spool, piece by piece.
 fn copy(image: &Spool, to: &File, abandoned: &AtomicBool) -> io::Result<()> {
     let mut chunk = vec![0; chunk_size(image.length())];
     let mut position = 0;
     while position < image.length() {
         check_wanted(abandoned)?;
         let piece = &mut chunk[..chunk_size(image.length() - position)];
-        image.file().read_exact_at(piece, position)?;
+        image.read_exact_at(piece, position)?;
         to.write_all_at(piece, position)?;
         position += piece.len() as u64;
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -65,7 +66,8 @@ async fn store_more_than_the_disk_holds(folder: &Path) {
 
     // Something large that is there already: an upload of that size could not be written either.
     let large = File::open(this_program()).expect("a large file");
-    let fault = images.put(&key(owner(2), 1), Spool::new(large, 1 << 20)).await.expect_err("a full disk");
+    let large = Spool::new(move |buffer, position| large.read_at(buffer, position), 1 << 20);
+    let fault = images.put(&key(owner(2), 1), large).await.expect_err("a full disk");
     let source = fault.source.downcast::<io::Error>().expect("an I/O error");
     assert_eq!(source.kind(), io::ErrorKind::FileTooLarge);
     assert_eq!(files(folder).len(), 1);

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use roster_adapter_fs::FolderImages;
-use roster_domain::ports::{ImageStore, Spool};
-use roster_domain_testkit::fixtures::{bytes, original_image, spool};
+use roster_domain::ports::ImageStore;
+use roster_domain_testkit::fixtures::{bytes, original_image, spool, spool_that_claims};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use support::{files, key, owner, read};
@@ -203,7 +203,7 @@ async fn what_is_no_file_in_the_folder_itself_is_no_original() {
 async fn an_upload_that_ends_too_early_is_not_stored() {
     let folder = tempfile::tempdir().unwrap();
     let images = FolderImages::open(folder.path()).unwrap();
-    let short = Spool::new(spool(b"half").file().try_clone().unwrap(), 8);
+    let short = spool_that_claims(8, b"half");
     assert!(images.put(&key(owner(1), 1), short).await.is_err());
     assert_eq!(files(folder.path()), BTreeSet::new());
     assert!(!folder.path().join(owner(1).to_string()).exists());

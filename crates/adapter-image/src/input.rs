@@ -1,6 +1,5 @@
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use roster_domain::ports::{ProcessError, Spool};
 
@@ -14,7 +13,7 @@ pub(crate) fn open(image: &Spool) -> Input<'_> {
     BufReader::with_capacity(BUFFER, ByOffset { image, position: 0 })
 }
 
-/// Reads by offsets: the file's own position belongs to everybody.
+/// A reader of a spool, which has no position of its own.
 pub(crate) struct ByOffset<'a> {
     image: &'a Spool,
     position: u64,
@@ -24,7 +23,7 @@ impl Read for ByOffset<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.image.length().saturating_sub(self.position);
         let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let read = self.image.file().read_at(&mut buffer[..most], self.position)?;
+        let read = self.image.read_at(&mut buffer[..most], self.position)?;
         self.position += read as u64;
         Ok(read)
     }
@@ -148,7 +147,7 @@ impl Read for InPieces<'_> {
                     let end = part.end.min(self.image.length());
                     let position = (part.start + self.position).min(end);
                     let most = buffer.len().min(usize::try_from(end - position).unwrap_or(usize::MAX));
-                    self.image.file().read_at(&mut buffer[..most], position)?
+                    self.image.read_at(&mut buffer[..most], position)?
                 }
                 Piece::Other(bytes) => {
                     let left = usize::try_from(self.position).ok().and_then(|position| bytes.get(position..));
@@ -180,7 +179,7 @@ pub(crate) fn zeros_at_end(image: &Spool, part: Range<u64>) -> io::Result<u64> {
     while end > part.start {
         let length = (end - part.start).min(buffer.len() as u64);
         let bytes = &mut buffer[..usize::try_from(length).unwrap_or_default()];
-        image.file().read_exact_at(bytes, end - length)?;
+        image.read_exact_at(bytes, end - length)?;
         if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
             return Ok(end - length + last as u64 + 1);
         }

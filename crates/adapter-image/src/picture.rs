@@ -1,6 +1,7 @@
 //! Decoded pictures: shrinking, colour conversion and encoding.
 
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
 
 use fast_image_resize::images::Image;
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
@@ -285,7 +286,7 @@ fn write(image: &DynamicImage, format: ImageFormat) -> Result<Spool, ImageError>
     out.flush()?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     let length = file.metadata()?.len();
-    Ok(Spool::new(file, length))
+    Ok(Spool::new(move |buffer, position| file.read_at(buffer, position), length))
 }
 
 #[cfg(test)]

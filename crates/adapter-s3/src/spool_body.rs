@@ -1,5 +1,4 @@
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -65,9 +64,8 @@ impl Body for SpoolBody {
     }
 }
 
-/// By its offset: the file's position belongs to everybody who has a handle.
 fn read(image: &Spool, position: u64, size: usize) -> io::Result<Bytes> {
     let mut piece = vec![0; size];
-    image.file().read_exact_at(&mut piece, position)?;
+    image.read_exact_at(&mut piece, position)?;
     Ok(Bytes::from(piece))
 }

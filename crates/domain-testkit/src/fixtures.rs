@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -240,16 +241,26 @@ pub fn original_image(text: &str) -> OriginalImage {
     OriginalImage::from_store(text.to_owned())
 }
 
-/// A finished upload of these bytes. Its position is behind the last one, as an upload leaves it.
+/// A finished upload of these bytes.
 ///
 /// # Panics
 ///
 /// Where no temporary file can be made.
 #[must_use]
 pub fn spool(bytes: &[u8]) -> Spool {
+    spool_that_claims(bytes.len() as u64, bytes)
+}
+
+/// An upload of these bytes, of which it claims to have `length`.
+///
+/// # Panics
+///
+/// Where no temporary file can be made.
+#[must_use]
+pub fn spool_that_claims(length: u64, bytes: &[u8]) -> Spool {
     let mut file: File = tempfile::tempfile().expect("a temporary file");
     file.write_all(bytes).expect("a written file");
-    Spool::new(file, bytes.len() as u64)
+    Spool::new(move |buffer, position| file.read_at(buffer, position), length)
 }
 
 /// So many bytes. Their pattern is 251 long, so that no two pieces of 64 KiB that follow one another are equal.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -214,9 +215,8 @@ async fn spool(
         }
     }
     write(folder, &file, batch).await?;
-    let file =
-        Arc::into_inner(file).ok_or_else(|| Error::Internal("the file is still being written".into()))?;
-    Ok(Spool::new(file, length).with_share(Some(Arc::new(share))))
+    let spool = Spool::new(move |buffer, position| file.read_at(buffer, position), length);
+    Ok(spool.with_share(Some(Arc::new(share))))
 }
 
 /// Writes a batch to the file, and gives it back empty.

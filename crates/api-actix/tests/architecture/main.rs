@@ -109,6 +109,15 @@ fn the_domain_needs_no_crate_that_does_io() {
 }
 
 #[test]
+fn the_domain_names_no_file_no_socket_and_no_process() {
+    const BANNED: &[&str] = &["std::env", "std::fs", "std::os", "std::process", "TcpStream", "UdpSocket"];
+    for (name, source) in sources(&root().join("crates/domain/src")) {
+        let banned = BANNED.iter().find(|banned| source.contains(**banned));
+        assert_eq!(banned, None, "{name}");
+    }
+}
+
+#[test]
 fn adapters_need_the_domain_alone_and_never_one_another() {
     let own = own_dependencies(&metadata());
     let adapters: Vec<_> = own.iter().filter(|(name, _)| name.starts_with("roster-adapter-")).collect();

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use roster_domain::ports::{ImageStore, Spool};
+use roster_domain::ports::ImageStore;
 use roster_domain::values::{ImageFormat, ImageKey};
 use tokio::time::{Duration, timeout};
 
 use super::support::race;
-use crate::fixtures::{bytes, image_key, next_user_id, original_image, spool};
+use crate::fixtures::{bytes, image_key, next_user_id, original_image, spool, spool_that_claims};
 
 const CHUNK: usize = 64 * 1024;
 const FIVE_MEGABYTES: usize = 5_000_000;
@@ -102,8 +102,7 @@ pub async fn an_upload_is_stored_from_its_beginning_whoever_read_it_before(image
 
 pub async fn an_upload_whose_file_ends_early_is_not_stored(images: Arc<dyn ImageStore>) {
     let key = image_key(next_user_id());
-    let file = spool(&bytes(CHUNK)).file().try_clone().unwrap();
-    let too_short = Spool::new(file, CHUNK as u64 + 1);
+    let too_short = spool_that_claims(CHUNK as u64 + 1, &bytes(CHUNK));
     // What ends the request is the store's business; that it does is ours.
     let answer =
         timeout(Duration::from_mins(1), images.put(&key, too_short)).await.expect("an answer in time");

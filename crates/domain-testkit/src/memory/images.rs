@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -78,13 +77,8 @@ fn opened(bytes: &Bytes) -> StoredImage {
 }
 
 pub(crate) fn read_whole(image: &Spool) -> std::io::Result<Bytes> {
-    let mut file = image.file();
-    file.seek(SeekFrom::Start(0))?;
-    let mut bytes = Vec::new();
-    file.take(image.length()).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != image.length() {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
-    }
+    let mut bytes = vec![0; usize::try_from(image.length()).unwrap_or(usize::MAX)];
+    image.read_exact_at(&mut bytes, 0)?;
     Ok(bytes.into())
 }
 

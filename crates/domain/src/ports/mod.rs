@@ -6,8 +6,8 @@
 //! - Each method MUST be atomic: a change happens whole or not at all, also when the process dies in the middle; a batch
 //!   is atomic for each of its items.
 //! - What a method has answered MUST be durable; what it has refused MUST have changed nothing.
-//! - A method that changes a user takes the [`Change`](crate::entities::Change): who does it, when, and in which request. The
-//!   time is the only one that it writes. The request is kept where an adapter's format has a place for it: with a deletion,
+//! - A method that changes a user takes the [`Change`](crate::entities::Change): who does it, when, and in which request. What
+//!   it writes as the present is `change.at`. The request is kept where an adapter's format has a place for it: with a deletion,
 //!   and with an image that is to be removed.
 //! - A method MUST answer within a few seconds. A store that is down, slow or full is [`Unavailable`]; then the change has
 //!   happened whole or not at all, and nobody knows which.

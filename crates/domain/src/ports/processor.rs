@@ -24,7 +24,7 @@ pub trait ImageProcessor: Send + Sync {
 /// A clean image.
 #[derive(Debug, Clone)]
 pub struct ProcessedImage {
-    /// The image, in a file of its own.
+    /// The image, apart from the upload.
     pub image: Spool,
     /// Its format, which is the upload's.
     pub format: ImageFormat,

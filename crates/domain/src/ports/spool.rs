@@ -1,22 +1,33 @@
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
 
 use crate::values::UserId;
 
-/// A finished upload in a file that has no name: it goes with its last handle, also when the process dies.
-#[derive(Debug, Clone)]
+/// Reads bytes from a position on into a buffer, and answers how many: fewer than there is room for where it likes, none behind the
+/// last one.
+type ReadAt = dyn Fn(&mut [u8], u64) -> io::Result<usize> + Send + Sync;
+
+/// A finished upload, wherever whoever made it put it: in a file without a name, say. It goes with its last handle, also when the
+/// process dies.
+///
+/// Handles share no position, and any number may read at once.
+#[derive(Clone)]
 pub struct Spool {
-    file: Arc<File>,
+    read_at: Arc<ReadAt>,
     length: u64,
     share: Option<Arc<SpoolShare>>,
 }
 
 impl Spool {
-    /// A file that holds so many bytes, and counts for nobody.
+    /// So many bytes, which `read_at` reads: from a position on into a buffer, and answers how many, none behind the last one. It
+    /// counts for nobody.
     #[must_use]
-    pub fn new(file: File, length: u64) -> Self {
-        Self { file: Arc::new(file), length, share: None }
+    pub fn new(
+        read_at: impl Fn(&mut [u8], u64) -> io::Result<usize> + Send + Sync + 'static,
+        length: u64,
+    ) -> Self {
+        Self { read_at: Arc::new(read_at), length, share: None }
     }
 
     /// The same, which holds that share until its last handle is gone.
@@ -25,10 +36,32 @@ impl Spool {
         Self { share, ..self }
     }
 
-    /// The file. Its position is shared by all handles: whoever reads it seeks first.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        &self.file
+    /// Reads from `position` on, a buffer full at most. Answers how many bytes it has read: none at the end, else perhaps fewer than
+    /// there are. It may wait for a disk.
+    ///
+    /// # Errors
+    /// What the system says of the file.
+    pub fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        (self.read_at)(buffer, position)
+    }
+
+    /// Fills the buffer from `position` on. It may wait for a disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] where there are not so many bytes, and what the system says of the file.
+    pub fn read_exact_at(&self, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, position) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    buffer = &mut buffer[read..];
+                    position += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// How many bytes it holds.
@@ -41,6 +74,15 @@ impl Spool {
     #[must_use]
     pub const fn share(&self) -> Option<&Arc<SpoolShare>> {
         self.share.as_ref()
+    }
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spool")
+            .field("length", &self.length)
+            .field("share", &self.share)
+            .finish_non_exhaustive()
     }
 }
 
@@ -201,12 +243,40 @@ mod tests {
         assert_eq!((held.all, held.by_user.len()), (0, 0));
     }
 
+    /// Bytes that are read one by one, each at the second try.
+    fn in_drops(bytes: &'static [u8]) -> Spool {
+        let interrupted = Mutex::new(false);
+        let read_at = move |buffer: &mut [u8], position: u64| {
+            let interrupted = &mut *lock(&interrupted);
+            *interrupted = !*interrupted;
+            if *interrupted {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let rest = usize::try_from(position).ok().and_then(|position| bytes.get(position..));
+            Ok(rest.and_then(<[u8]>::first).map_or(0, |byte| {
+                buffer[0] = *byte;
+                1
+            }))
+        };
+        Spool::new(read_at, bytes.len() as u64)
+    }
+
+    #[test]
+    fn a_buffer_is_filled_however_few_bytes_are_read_at_once() {
+        let (spool, mut buffer) = (in_drops(b"an image"), [0; 5]);
+        spool.read_exact_at(&mut buffer, 3).unwrap();
+        assert_eq!(&buffer, b"image");
+        spool.read_exact_at(&mut [], 100).unwrap();
+        let beyond = spool.read_exact_at(&mut buffer, 4).unwrap_err();
+        assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
     #[test]
     fn a_spool_holds_its_share_until_its_last_handle_is_gone() {
         let budget = budget(10, 10);
         let share = budget.share(ANN);
         share.grow_to(10).unwrap();
-        let spool = Spool::new(File::open("/dev/null").unwrap(), 10).with_share(Some(Arc::new(share)));
+        let spool = Spool::new(|_, _| Ok(0), 10).with_share(Some(Arc::new(share)));
         let other = spool.clone();
         drop(spool);
         assert_eq!(budget.share(ANN).grow_to(1), Err(NoRoom::ForUser));

@@ -141,5 +141,5 @@ pub(super) fn unavailable() -> Unavailable {
 
 /// An empty upload.
 pub(super) fn spool() -> Spool {
-    Spool::new(std::fs::File::open("/dev/null").unwrap(), 0)
+    Spool::new(|_, _| Ok(0), 0)
 }

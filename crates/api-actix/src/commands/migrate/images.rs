@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -90,7 +91,7 @@ async fn spool(mut image: StoredImage) -> Result<Spool, Unavailable> {
         file.write_all(&chunk).map_err(unwritten)?;
         length += chunk.len() as u64;
     }
-    Ok(Spool::new(file, length))
+    Ok(Spool::new(move |buffer, position| file.read_at(buffer, position), length))
 }
 
 /// Compares the images of these accounts in both places, and counts the others.
