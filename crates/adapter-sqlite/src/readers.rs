@@ -77,8 +77,8 @@ impl Readers {
             open,
             home: Home::of(path)?,
             deadline,
-            // One for each thread that serves, and one for all others.
-            for_look_ups: Idle::new(cores + 1),
+            // One for each thread that serves, one for each that carries writes to their end, and one for all others.
+            for_look_ups: Idle::new(2 * cores + 1),
             for_pages: Idle::new(pages),
             pages: Arc::new(Semaphore::new(pages)),
             probes: Arc::new(Semaphore::new(1)),

@@ -42,7 +42,7 @@ async fn the_deadline_of_a_page_ends_with_it() {
 
 /// Opening waits where the disk hangs, and look-ups run on the threads that serve.
 #[tokio::test]
-async fn look_ups_on_every_core_at_once_open_no_connection() {
+async fn look_ups_on_every_thread_at_once_open_no_connection() {
     fn nested(readers: &Readers, depth: usize) -> i64 {
         let look_up = readers.look_up(|connection| {
             let deeper = if depth > 0 { nested(readers, depth - 1) } else { 0 };
@@ -55,7 +55,7 @@ async fn look_ups_on_every_core_at_once_open_no_connection() {
     // From here on none can be opened.
     std::fs::rename(folder.path().join("roster.db"), folder.path().join("moved.db")).unwrap();
     for _ in 0..2 {
-        assert_eq!(nested(&store.readers, cores), 5 * i64::try_from(cores + 1).unwrap());
+        assert_eq!(nested(&store.readers, 2 * cores), 5 * i64::try_from(2 * cores + 1).unwrap());
         store.readers.page(count_to(5)).await.unwrap_err();
     }
 }
