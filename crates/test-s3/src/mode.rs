@@ -1,3 +1,4 @@
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -6,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -107,7 +109,8 @@ impl Drop for Counted {
 
 /// What is uploaded, as fast as the mode allows.
 pub(crate) struct Upload {
-    body: Incoming,
+    /// It is there until the drop.
+    body: Option<Incoming>,
     modes: Modes,
     before_next: Option<Wait>,
 }
@@ -117,7 +120,7 @@ type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Upload {
     pub(crate) fn new(body: Incoming, modes: Modes) -> Self {
         let before_first: Wait = Box::pin(modes.clone().before_piece(true));
-        Self { body, modes, before_next: Some(before_first) }
+        Self { body: Some(body), modes, before_next: Some(before_first) }
     }
 }
 
@@ -133,16 +136,28 @@ impl Body for Upload {
             ready!(waiting.as_mut().poll(cx));
             self.before_next = None;
         }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
         self.before_next = Some(Box::pin(self.modes.clone().before_piece(false)));
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(Incoming::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Upload {
+    /// Reads what a refusal left unread, as S3 does. The connection would be closed else, and whoever still sends would see
+    /// that and not the refusal.
+    fn drop(&mut self) {
+        let (Some(mut body), Ok(runtime)) = (self.body.take(), Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            while poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.is_some_and(|frame| frame.is_ok()) {}
+        });
     }
 }
