@@ -319,6 +319,30 @@ macro_rules! source_contract {
     };
 }
 
+/// Expands to one `#[test]` for each test of the contract of [`Database`](roster_domain::ports::Database) and
+/// [`Store`](roster_domain::ports::Store).
+///
+/// Takes an `async fn() -> (Databases, Guard)`.
+#[macro_export]
+macro_rules! database_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
+            database {
+                a_database_that_is_not_there_is_not_made_by_a_look
+                a_database_that_nobody_is_in_yet_has_no_source
+                who_is_in_a_database_is_told_and_read_and_nothing_is_changed
+                what_was_written_is_there_at_the_next_opening
+                who_opens_a_database_at_once_shares_it
+                a_database_is_told_from_another
+                a_probe_writes_nothing
+                an_upkeep_may_run_any_number_of_times_at_once
+                what_a_newer_version_has_written_is_refused_and_left_as_it_is
+                a_store_that_a_newer_version_has_written_since_fails_its_probe
+            }
+        }
+    };
+}
+
 /// Expands to one `#[test]` for each test of what the batches of [`Trash`](roster_domain::ports::Trash) tell where the store fails.
 ///
 /// Takes an `async fn() -> (Failing, Guard)`.
