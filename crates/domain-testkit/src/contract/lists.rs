@@ -227,6 +227,7 @@ macro_rules! archive_contract {
                 a_batch_may_be_written_again
                 many_long_names_are_written_in_one_batch
                 an_account_that_is_there_is_replaced_whole
+                the_image_of_an_account_that_is_replaced_is_left_to_be_removed
                 an_imported_account_works_like_any_other
                 an_account_imported_into_the_trash_is_restored_or_purged
                 who_is_imported_into_the_trash_is_spared_for_a_day_however_old_the_entry_is
