@@ -113,7 +113,7 @@ pub(crate) fn needs_adoption(found: &RawDocument) -> bool {
 pub(crate) fn account(found: &RawDocument) -> Result<Account, ServerFailure> {
     let user = document::user(found).filter(|_| !needs_adoption(found));
     let Some(user) = user else {
-        return Err(ServerFailure::Unexpected(format!("{:?} can't be adopted", found.get("_id"))));
+        return Err(ServerFailure::Unfit(format!("{:?} can't be adopted", found.get("_id"))));
     };
     Ok(Account {
         user,

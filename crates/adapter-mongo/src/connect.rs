@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mongodb::Client;
 use mongodb::bson::doc;
+use mongodb::bson::oid::ObjectId;
 use mongodb::error::ErrorKind;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, ServerAddress, WriteConcern,
@@ -118,6 +119,27 @@ pub enum ConnectError {
         /// The newest format that this program knows.
         known: i32,
     },
+    /// Users got others' names while they were being taken over, after they had been looked at: somebody has to decide. Those who
+    /// were taken over stay so.
+    #[error(
+        "users of {database} were given the names of others while they were taken over: {}; give them other names, then start \
+         again",
+        users.join(" ")
+    )]
+    NamesTaken {
+        /// Which database.
+        database: String,
+        /// The ids of those users.
+        users: Vec<String>,
+    },
+    /// What others wrote there is of no use.
+    #[error("the database {database} can't be used: {reason}")]
+    Unfit {
+        /// Which database.
+        database: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The server answers, but not with what was asked of it.
     #[error("the MongoDB at {hosts} failed: {reason}")]
     Failed {
@@ -168,16 +190,17 @@ impl MongoStore {
         store.look_at(&target).await
     }
 
-    /// The store on a database that was [`examine`](Self::examine)d, which nothing is made ready in, and who is there.
+    /// The store on a database that was [`examine`](Self::examine)d, which nothing is made ready in, what the URL leads to, and who is
+    /// there.
     pub(crate) async fn examined(
         url: &str,
         database: &str,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-    ) -> Result<(Self, Occupancy), ConnectError> {
+    ) -> Result<(Self, Target, Occupancy), ConnectError> {
         let (store, target) = Self::reach(url, database, clock, ids).await?;
         let found = store.look_at(&target).await?;
-        Ok((store, found))
+        Ok((store, target, found))
     }
 
     /// What tells the database of that name from others; `None` where it is not there.
@@ -286,13 +309,7 @@ impl MongoStore {
         if has_unadopted {
             match self.adopt_all().await {
                 Ok(refused) if refused.is_empty() => {}
-                // Somebody gave a user another's name after the look; those that are adopted stay so.
-                Ok(refused) => {
-                    let refused =
-                        refused.into_iter().map(|id| vec![id.to_hex(), "another".to_owned()]).collect();
-                    let conflicts = Conflicts { usernames: refused, ..Conflicts::default() };
-                    return Err(target.conflicts(conflicts));
-                }
+                Ok(refused) => return Err(target.names_taken(&refused)),
                 Err(failure) => return Err(failed(failure).await),
             }
         }
@@ -385,14 +402,24 @@ impl Target {
         ConnectError::Conflicts { database: self.database.clone(), conflicts }
     }
 
+    fn names_taken(&self, users: &[ObjectId]) -> ConnectError {
+        let users = users.iter().map(|id| id.to_hex()).collect();
+        ConnectError::NamesTaken { database: self.database.clone(), users }
+    }
+
     fn newer(&self, Newer(found): Newer) -> ConnectError {
         ConnectError::Newer { database: self.database.clone(), found, known: NEWEST }
     }
 
     pub(crate) async fn explain(&self, failure: &ServerFailure) -> ConnectError {
         let hosts = self.hosts.clone();
-        let ServerFailure::Driver(error) = failure else {
-            return ConnectError::Failed { hosts, reason: failure.to_string() };
+        let error = match failure {
+            ServerFailure::Driver(error) => error,
+            ServerFailure::Unfit(reason) => {
+                return ConnectError::Unfit { database: self.database.clone(), reason: reason.clone() };
+            }
+            ServerFailure::Newer(found) => return self.newer(Newer(*found)),
+            failure => return ConnectError::Failed { hosts, reason: failure.to_string() },
         };
         match error.kind.as_ref() {
             ErrorKind::Authentication { .. } => ConnectError::Credentials { hosts },

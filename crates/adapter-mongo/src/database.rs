@@ -10,8 +10,14 @@ use roster_domain::ports::{
 use roster_domain::values::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::sweep::SWEEP_INTERVAL;
 use crate::{ConnectError, MongoSource, MongoStore};
+
+/// How often the upkeep is to run, so that users whom others added, deleted or restored are found within a minute.
+const SWEEP_EVERY: Duration = Duration::from_secs(45);
+
+/// For how long the other instances leave the sweep to the one that has begun one. It is less than the interval, so that a
+/// single instance always has its turn, whatever the clocks' jitter.
+const TURN: Duration = Duration::from_secs(35);
 
 /// A database on a server or a replica set.
 pub struct MongoDatabase {
@@ -29,7 +35,7 @@ impl MongoDatabase {
         Self { url, name: name.to_owned(), compare_every: None, clock, ids }
     }
 
-    /// The same, whose upkeep compares all users so often with what is kept of them, or once after a start.
+    /// The same, whose upkeep compares all users with what is kept of them this often; without an interval, only once after each start.
     #[must_use]
     pub fn compared_every(self, compare_every: Option<Duration>) -> Self {
         Self { compare_every, ..self }
@@ -43,7 +49,7 @@ impl MongoDatabase {
         (Arc::clone(&self.clock), Arc::clone(&self.ids))
     }
 
-    async fn source(&self) -> Result<Option<MongoSource>, ConnectError> {
+    async fn open_source(&self) -> Result<Option<MongoSource>, ConnectError> {
         let (clock, ids) = self.clock_and_ids();
         MongoSource::open(self.url(), &self.name, clock, ids).await
     }
@@ -63,14 +69,12 @@ impl Database for MongoDatabase {
     }
 
     async fn source(&self) -> Result<Option<Arc<dyn AccountSource>>, OpenError> {
-        Ok(self.source().await?.map(|source| Arc::new(source) as _))
+        Ok(self.open_source().await?.map(|source| Arc::new(source) as _))
     }
 
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, OpenError> {
-        match self.source().await? {
-            Some(source) => {
-                source.expired(cutoff, now).await.map_err(|error| OpenError::NotReady(error.into()))
-            }
+        match self.open_source().await? {
+            Some(source) => Ok(source.count_expired(cutoff, now).await?),
             None => Ok(Expired::default()),
         }
     }
@@ -93,11 +97,21 @@ impl Store for MongoStore {
     }
 
     fn upkeep_every(&self) -> Option<Duration> {
-        Some(SWEEP_INTERVAL)
+        Some(SWEEP_EVERY)
     }
 
     async fn upkeep(&self) -> Result<(), Unavailable> {
-        self.sweep_in_turn(self.compare_every).await
+        // By every instance, and before the turn is written.
+        self.heed_format().await?;
+        let Some(turn) = self.take("sweep", TURN).await? else {
+            return Ok(());
+        };
+        let swept = self.sweep(self.compare_every).await;
+        if swept.is_err() {
+            // For another instance, and for the next try: it would find the turn taken, and all would seem well.
+            self.give_back(turn).await;
+        }
+        swept
     }
 }
 

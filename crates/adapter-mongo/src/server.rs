@@ -359,6 +359,9 @@ pub(crate) enum ServerFailure {
     /// An answer that makes no sense, or a state that others keep changing.
     #[error("{0}")]
     Unexpected(String),
+    /// What others wrote is of no use, until somebody mends it.
+    #[error("{0}")]
+    Unfit(String),
 }
 
 impl ServerFailure {

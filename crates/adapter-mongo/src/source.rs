@@ -12,8 +12,9 @@ use roster_domain::ports::{
 use roster_domain::values::{Timestamp, UserId};
 
 use crate::archive::{account, everybody, needs_adoption};
+use crate::connect::Target;
 use crate::document::{self, object_id};
-use crate::server::{Find, JOB_DEADLINE};
+use crate::server::{Find, JOB_DEADLINE, ServerFailure};
 use crate::{ConnectError, MongoStore};
 
 /// A database of ours, of an older version too, or of the FastAPI service, of which nothing is changed.
@@ -22,6 +23,8 @@ pub struct MongoSource {
     ///
     /// Its clock stands: what has no date has the same one at each reading.
     store: MongoStore,
+    /// For telling why a look at it failed.
+    target: Target,
 }
 
 /// A clock that stands, but for who sleeps by it.
@@ -53,8 +56,41 @@ impl MongoSource {
         ids: Arc<dyn Ids>,
     ) -> Result<Option<Self>, ConnectError> {
         let standing: Arc<dyn Clock> = Arc::new(Standing { at: clock.now(), clock });
-        let (store, found) = MongoStore::examined(url, database, standing, ids).await?;
-        Ok((found != Occupancy::Nobody).then_some(Self { store }))
+        let (store, target, found) = MongoStore::examined(url, database, standing, ids).await?;
+        Ok((found != Occupancy::Nobody).then_some(Self { store, target }))
+    }
+
+    /// As [`AccountSource::expired`].
+    ///
+    /// # Errors
+    /// The reason in one line.
+    pub(crate) async fn count_expired(
+        &self,
+        cutoff: Timestamp,
+        now: Timestamp,
+    ) -> Result<Expired, ConnectError> {
+        match self.past_retention(cutoff, now).await {
+            Ok(expired) => Ok(expired),
+            Err(failure) => Err(self.target.explain(&failure).await),
+        }
+    }
+
+    async fn past_retention(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, ServerFailure> {
+        let mut expired = self.store.count_expired(cutoff, now, None).await?;
+        let (mut after, mut to_come) = (None, 0);
+        loop {
+            let (entries, last) = self.store.unadopted_entries(after).await?;
+            to_come += entries.iter().filter(|entry| entry.deleted_at < cutoff).count();
+            if last.is_none() {
+                break;
+            }
+            after = last;
+        }
+        if to_come > 0 {
+            expired.spared += to_come as u64;
+            expired.spared_until = expired.spared_until.or(Some(now.plus(ARRIVAL_GRACE)));
+        }
+        Ok(expired)
     }
 }
 
@@ -113,21 +149,7 @@ impl AccountSource for MongoSource {
     }
 
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
-        let mut expired = self.store.count_expired(cutoff, now, None).await?;
-        let (mut after, mut to_come) = (None, 0);
-        loop {
-            let (entries, last) = self.store.unadopted_entries(after).await?;
-            to_come += entries.iter().filter(|entry| entry.deleted_at < cutoff).count();
-            if last.is_none() {
-                break;
-            }
-            after = last;
-        }
-        if to_come > 0 {
-            expired.spared += to_come as u64;
-            expired.spared_until = expired.spared_until.or(Some(now.plus(ARRIVAL_GRACE)));
-        }
-        Ok(expired)
+        Ok(self.past_retention(cutoff, now).await?)
     }
 }
 

@@ -9,35 +9,16 @@ use roster_domain::ports::Unavailable;
 
 use crate::{MongoStore, document};
 
-/// How often [`MongoStore::sweep_in_turn`] is to run, so that users whom others added, deleted or restored are found within a minute.
-pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(45);
-
-/// For how long the other instances leave the sweep to the one that has begun one. It is less than the interval, so that a
-/// single instance always has its turn, whatever the clocks' jitter.
-const TURN: Duration = Duration::from_secs(35);
-
 /// What lets one instance compare all users, and the others not.
 const COMPARISON: &str = "comparison";
 
 impl MongoStore {
-    /// Looks after what others wrote, where no instance has begun to for a while. Names that others changed in adopted users
-    /// leave no trace, so all users are compared with what is kept of them: once after the start, and then `compare_every` so
-    /// often by one of the instances, or never.
-    pub async fn sweep_in_turn(&self, compare_every: Option<Duration>) -> Result<(), Unavailable> {
-        // By every instance, and before the turn is written.
-        self.heed_format().await?;
-        let Some(turn) = self.take("sweep", TURN).await? else {
-            return Ok(());
-        };
-        let swept = self.sweep_now(compare_every).await;
-        if swept.is_err() {
-            // For another instance, and for the next try: it would find the turn taken, and all would seem well.
-            self.give_back(turn).await;
-        }
-        swept
-    }
-
-    async fn sweep_now(&self, compare_every: Option<Duration>) -> Result<(), Unavailable> {
+    /// Looks after what others wrote. Names that others changed in adopted users leave no trace, so all users are compared with
+    /// what is kept of them: once after the start, and then by one of the instances each `compare_every`; never again without it.
+    /// A comparison takes a second for a million users.
+    ///
+    /// Any number of instances may sweep at once.
+    pub async fn sweep(&self, compare_every: Option<Duration>) -> Result<(), Unavailable> {
         self.sweep_changes().await?;
         let turn = match compare_every {
             Some(every) => self.take(COMPARISON, every).await?,
@@ -54,14 +35,6 @@ impl MongoStore {
             (Err(_), None) => {}
         }
         compared
-    }
-
-    /// All of the upkeep at once: what has left a trace, and then all users one by one.
-    ///
-    /// Any number of instances may do it at once. It takes a second for a million users.
-    pub async fn sweep(&self) -> Result<(), Unavailable> {
-        self.sweep_changes().await?;
-        self.compare_all().await
     }
 
     /// Adopts users that the FastAPI service or somebody with a shell wrote, notices users that were deleted or restored so,

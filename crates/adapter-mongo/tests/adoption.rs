@@ -203,6 +203,27 @@ async fn an_examination_tells_who_is_to_be_taken_over_and_takes_over_nobody() {
 }
 
 #[tokio::test]
+async fn a_user_whom_the_server_does_not_take_over_stops_the_start_and_no_retry_is_advised() {
+    let database = Database::fresh().await;
+    database.collection("users").await.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
+    let validator = doc! { "roster": { "$exists": false } };
+    let refuse = doc! { "collMod": "users", "validator": validator };
+    database.raw().await.run_command(refuse).await.unwrap();
+    let error = loop {
+        match database.try_connect().await {
+            Err(error) if error.is_worth_retrying() => {}
+            connected => break connected.map(|_| ()).unwrap_err(),
+        }
+    };
+    assert!(matches!(error, ConnectError::Unfit { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("user {} can't be adopted", id(1))), "{error}");
+    // Another opening goes on from there.
+    let allow = doc! { "collMod": "users", "validator": {} };
+    database.raw().await.run_command(allow).await.unwrap();
+    assert_eq!(total(&database.connect().await, Some("ann")).await, 1);
+}
+
+#[tokio::test]
 async fn a_user_who_shares_a_name_with_one_that_is_adopted_stops_the_start_too() {
     let database = Database::fresh().await;
     database.collection("users").await.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
@@ -307,7 +328,7 @@ async fn who_is_taken_over_with_an_old_entry_is_purged_a_day_later_and_no_sooner
     database.collection("users").await.insert_one(users[2].clone()).await.unwrap();
     let entry = trash_entry(id(12), carol, days_ago(40));
     database.collection("trash").await.insert_one(entry).await.unwrap();
-    store.sweep().await.unwrap();
+    store.sweep(Some(Duration::ZERO)).await.unwrap();
     assert_eq!(Trash::expired(&store, cutoff, START).await.unwrap(), spared(2));
     assert_eq!(source.expired(cutoff, START).await.unwrap(), spared(2));
     for now in [START, day_later.minus(moment)] {

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use mongodb::bson::doc;
 use mongodb::bson::oid::ObjectId;
+use roster_adapter_mongo::MongoDatabase;
 use roster_domain::ports::AccountSource;
-use roster_domain_testkit::contract::{Failing, OpenSource, Refuse, Sourced, Stores};
+use roster_domain_testkit::contract::{
+    Content, Databases, Failing, MakeNewer, OpenSource, Refuse, Sourced, Stores,
+};
 use roster_test_mongo::{Topology, asked_topology};
 
 async fn fresh(topology: Topology) -> (Stores, support::Database) {
@@ -32,6 +35,32 @@ async fn fresh_source(topology: Topology) -> (Sourced, support::Database) {
     (Sourced { stores, open }, database)
 }
 
+async fn fresh_databases(topology: Topology) -> (Databases, [Arc<support::Database>; 2]) {
+    let fresh = async || Arc::new(support::Database::fresh_on(topology).await);
+    let guards = [fresh().await, fresh().await];
+    let [one, another] = guards.each_ref().map(|database| {
+        let (clock, ids) = support::clock_and_ids();
+        Arc::new(MongoDatabase::of(database.url().to_owned().into(), database.name(), clock, ids))
+    });
+    let raw = Arc::clone(&guards[0]);
+    let content: Content = Arc::new(move || {
+        let raw = Arc::clone(&raw);
+        Box::pin(async move {
+            let collections = raw.content().await.into_iter();
+            collections.map(|(name, documents)| (name, format!("{documents:?}").into_bytes())).collect()
+        })
+    });
+    let raw = Arc::clone(&guards[0]);
+    let make_newer: MakeNewer = Arc::new(move || {
+        let raw = Arc::clone(&raw);
+        Box::pin(async move {
+            let (meta, newer) = (raw.collection("roster_meta").await, doc! { "$set": { "version": 77 } });
+            meta.update_one(doc! { "_id": "format" }, newer).await.expect("a version");
+        })
+    });
+    (Databases { one, another, content, make_newer }, guards)
+}
+
 /// A store whose server then refuses every write of one user.
 async fn fresh_that_fails(topology: Topology) -> (Failing, support::Database) {
     let (stores, database) = fresh(topology).await;
@@ -47,18 +76,22 @@ async fn fresh_that_fails(topology: Topology) -> (Failing, support::Database) {
 }
 
 mod standalone {
-    use super::{Topology, fresh, fresh_source, fresh_that_fails};
+    use super::{Topology, fresh, fresh_databases, fresh_source, fresh_that_fails};
 
     roster_domain_testkit::store_contract!(|| fresh(Topology::Standalone));
     roster_domain_testkit::source_contract!(|| fresh_source(Topology::Standalone));
+    roster_domain_testkit::database_contract!(|| fresh_databases(Topology::Standalone));
     roster_domain_testkit::interrupted_contract!(|| fresh_that_fails(Topology::Standalone));
 }
 
 mod replica_set {
-    use super::{Topology, asked_topology, fresh};
+    use super::{Topology, asked_topology, fresh, fresh_databases};
 
-    roster_domain_testkit::store_contract!(|| {
+    fn topology() -> Topology {
         let asked = asked_topology();
-        fresh(if asked == Topology::Standalone { Topology::ReplicaSet(1) } else { asked })
-    });
+        if asked == Topology::Standalone { Topology::ReplicaSet(1) } else { asked }
+    }
+
+    roster_domain_testkit::store_contract!(|| fresh(topology()));
+    roster_domain_testkit::database_contract!(|| fresh_databases(topology()));
 }

@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::{ConnectError, MongoStore};
@@ -148,7 +149,7 @@ async fn a_newer_roster_that_comes_while_this_one_runs_is_told_and_left_in_peace
         .unwrap();
     let before = database.content().await;
     // Whoever notices first, and from then on every write.
-    for noticed in [store.sweep().await, store.sweep_in_turn(None).await, store.probe().await] {
+    for noticed in [store.sweep(Some(Duration::ZERO)).await, store.upkeep().await, store.probe().await] {
         let error = noticed.unwrap_err().source.to_string();
         assert_eq!(error, "a newer Roster has brought the database to format 77: stop this one");
     }

@@ -4,6 +4,7 @@
 mod support;
 
 use mongodb::bson::{DateTime, doc};
+use roster_domain::ports::Store as _;
 use tokio::time::timeout;
 
 use support::Database;
@@ -21,14 +22,14 @@ async fn set_lease(database: &Database, job: &str, until: i64) {
 async fn a_sweep_is_left_to_the_instance_that_has_begun_one() {
     let database = Database::fresh().await;
     let (one, other) = (database.connect().await, database.connect().await);
-    one.sweep_in_turn(None).await.unwrap();
+    one.upkeep().await.unwrap();
     database.collection("users").await.insert_one(user(id(1), "ann@example.com", "ann")).await.unwrap();
-    other.sweep_in_turn(None).await.unwrap();
-    one.sweep_in_turn(None).await.unwrap();
+    other.upkeep().await.unwrap();
+    one.upkeep().await.unwrap();
     assert_eq!(total(&one, Some("ann")).await, 0);
 
     set_lease(&database, "sweep", 0).await;
-    other.sweep_in_turn(None).await.unwrap();
+    other.upkeep().await.unwrap();
     assert_eq!(total(&one, Some("ann")).await, 1);
 }
 
@@ -42,10 +43,10 @@ async fn a_sweep_that_fails_is_left_to_nobody() {
     let twice = [1, 2].map(|number| doc! { "_id": id(number), "roster": { "email_key": "ann@example.com" } });
     users.insert_many(twice).await.unwrap();
     for store in [&one, &one, &other] {
-        assert!(store.sweep_in_turn(None).await.is_err());
+        assert!(store.upkeep().await.is_err());
     }
     users.delete_many(doc! {}).await.unwrap();
-    other.sweep_in_turn(None).await.unwrap();
+    other.upkeep().await.unwrap();
     let indexes = users.list_index_names().await.unwrap();
     assert!(indexes.iter().any(|name| name == "roster_email_key"), "{indexes:?}");
 }

@@ -25,7 +25,7 @@ async fn source(database: &Database) -> MongoSource {
     support::source(database.url(), database.name()).await.expect("somebody is in it")
 }
 
-/// What tells a database from others, asked as often as Roster itself would.
+/// What tells a database from others, asked again as long as the server is not ready, as Roster does.
 async fn identity(url: &str, name: &str) -> Option<Identity> {
     let (clock, ids) = support::clock_and_ids();
     let database = MongoDatabase::of(url.to_owned().into(), name, clock, ids);
@@ -125,7 +125,7 @@ async fn a_database_that_both_write_to_is_read_as_a_start_would_leave_it() {
     let read = read_all(&source).await;
     assert_eq!(database.content().await, before);
     let store = database.connect().await;
-    store.sweep().await.unwrap();
+    store.sweep(Some(Duration::ZERO)).await.unwrap();
     assert_eq!(read, store.read(None, 100).await.unwrap());
     let deleted_at = |number: u8| {
         let entry = read.iter().find(|account| account.user.id == user_id(id(number))).unwrap();

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use roster_adapter_mongo::MongoStore;
 use roster_domain::ports::Trash as _;
 use roster_domain_testkit::fixtures::{at, change_by, trashed};
@@ -43,19 +43,11 @@ async fn world() -> World {
         .collect();
     database.collection::<Document>("users").insert_many(users).await.expect("users are written");
     let world = World { _set: set, store, database };
-    world.upkeep(None).await;
+    world.store.sweep(None).await.expect("a sweep");
     world
 }
 
 impl World {
-    /// An upkeep, whoever had the last turn.
-    async fn upkeep(&self, compare_every: Option<Duration>) {
-        let meta = self.database.collection::<Document>("roster_meta");
-        let lapsed = doc! { "$set": { "until": DateTime::from_millis(0) } };
-        meta.update_one(doc! { "_id": "sweep" }, lapsed).await.expect("the database answers");
-        self.store.sweep_in_turn(compare_every).await.expect("an upkeep");
-    }
-
     /// How many keys and documents the server has read for anybody.
     async fn read(&self) -> i64 {
         let status = self.database.run_command(doc! { "serverStatus": 1 }).await.expect("a status");
@@ -89,8 +81,8 @@ async fn where_nothing_was_changed_nothing_is_read() {
     }
     let before = world.read().await;
     for _ in 0..10 {
-        world.upkeep(Some(Duration::from_hours(1))).await;
-        world.upkeep(None).await;
+        world.store.sweep(Some(Duration::from_hours(1))).await.expect("a sweep");
+        world.store.sweep(None).await.expect("a sweep");
     }
     let read = world.read().await - before;
     // The first of them compared all, by the key and whole, and looked for the end of each step.
@@ -98,7 +90,7 @@ async fn where_nothing_was_changed_nothing_is_read() {
     assert!(read < compared + OF_ITS_OWN, "{read}");
     let before = world.read().await;
     for _ in 0..10 {
-        world.upkeep(Some(Duration::from_hours(1))).await;
+        world.store.sweep(Some(Duration::from_hours(1))).await.expect("a sweep");
     }
     let read = world.read().await - before;
     assert!(read < OF_ITS_OWN, "{read}");
@@ -110,22 +102,22 @@ async fn who_was_added_deleted_or_restored_is_found_without_reading_the_others()
     let before = world.read().await;
     let users = world.database.collection::<Document>("users");
     users.insert_one(user(id(1), "ann@example.com", "ann")).await.expect("Ann is added");
-    world.upkeep(None).await;
+    world.store.sweep(None).await.expect("a sweep");
     assert_eq!(total(&world.store, Some("ann")).await, 1);
     world.change(1, doc! { "is_deleted": true }).await;
-    world.upkeep(None).await;
+    world.store.sweep(None).await.expect("a sweep");
     assert_eq!(trash(&world.store).await.items[0].user_id, user_id(id(1)));
     world.change(1, doc! { "is_deleted": false }).await;
-    world.upkeep(None).await;
+    world.store.sweep(None).await.expect("a sweep");
     assert_eq!(trash(&world.store).await.total, 0);
     let read = world.read().await - before;
     assert!(read < OF_ITS_OWN, "{read}");
 
     // A new name leaves no trace.
     world.change(1, doc! { "username": "beatrix" }).await;
-    world.upkeep(None).await;
+    world.store.sweep(None).await.expect("a sweep");
     assert_eq!(total(&world.store, Some("beatrix")).await, 0);
-    world.upkeep(Some(Duration::from_hours(1))).await;
+    world.store.sweep(Some(Duration::from_hours(1))).await.expect("a sweep");
     assert_eq!(total(&world.store, Some("beatrix")).await, 1);
 }
 
@@ -134,10 +126,10 @@ async fn more_ends_of_a_long_name_than_are_searched_go_with_the_comparison() {
     let world = world().await;
     let users = world.database.collection::<Document>("users");
     users.insert_one(user(id(1), "ann@example.com", &"ann".repeat(1_000))).await.expect("Ann is added");
-    world.upkeep(None).await;
+    world.store.sweep(None).await.expect("a sweep");
     let ends: Vec<String> = (0..3_000).map(|number| number.to_string()).collect();
     world.change(1, doc! { "roster.suffixes": ends }).await;
-    world.upkeep(Some(Duration::from_hours(1))).await;
+    world.store.sweep(Some(Duration::from_hours(1))).await.expect("a sweep");
     let found = users.find_one(doc! { "_id": id(1) }).await.expect("an answer").expect("Ann");
     let kept = found.get_document("roster").and_then(|roster| roster.get_array("suffixes"));
     assert!(kept.expect("ends").len() <= 256);

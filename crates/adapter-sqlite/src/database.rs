@@ -24,6 +24,11 @@ impl SqliteDatabase {
     pub fn of(url: &str) -> Self {
         Self { file: PathBuf::from(url.strip_prefix("sqlite://").unwrap_or(url)) }
     }
+
+    /// Whether the file is there. One that can't be looked for may be.
+    fn is_there(&self) -> Result<bool, OpenError> {
+        self.file.try_exists().map_err(|cause| OpenError::File { file: self.file.clone(), cause })
+    }
 }
 
 #[async_trait]
@@ -36,16 +41,19 @@ impl Database for SqliteDatabase {
     }
 
     async fn examine(&self) -> Result<Occupancy, ports::OpenError> {
-        let anybody = self.file.exists() && SqliteStore::examine(&self.file)?;
+        let anybody = self.is_there()? && SqliteStore::examine(&self.file)?;
         Ok(if anybody { Occupancy::Users } else { Occupancy::Nobody })
     }
 
     async fn source(&self) -> Result<Option<Arc<dyn AccountSource>>, ports::OpenError> {
+        if !self.is_there()? {
+            return Ok(None);
+        }
         Ok(SqliteSource::open(&self.file)?.map(|source| Arc::new(source) as _))
     }
 
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, ports::OpenError> {
-        if !self.file.exists() {
+        if !self.is_there()? {
             return Ok(Expired::default());
         }
         Ok(open::expired(&self.file, cutoff, now)?)
@@ -56,6 +64,9 @@ impl Database for SqliteDatabase {
     }
 
     fn exposed_files(&self) -> Result<Vec<PathBuf>, ports::OpenError> {
+        if !self.is_there()? {
+            return Ok(Vec::new());
+        }
         exposed(&self.file).map_err(|error| ports::OpenError::Refused(error.into()))
     }
 }

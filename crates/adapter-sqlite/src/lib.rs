@@ -34,6 +34,7 @@ mod rows;
 mod sessions;
 mod source;
 mod trash;
+mod unopened;
 mod writer;
 
 use std::path::Path;

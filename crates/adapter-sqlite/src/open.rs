@@ -13,6 +13,7 @@ use crate::clock::now;
 use crate::expired;
 use crate::migrate::{Conflicts, MigrateError, migrate};
 use crate::rows::exists;
+use crate::unopened::Unopened;
 
 /// Why a database was not opened. `Display` is the whole reason, one line for whoever runs Roster.
 #[derive(Debug, thiserror::Error)]
@@ -105,10 +106,11 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
     let fault = |cause| sqlite_error(path, cause);
     // By a connection that only reads: one that may write folds the log into the file when it closes.
     if is_written(path)
-        && let Ok(connection) = reader(path)
-        && let Err(error @ MigrateError::Newer { .. }) = crate::migrate::check(&connection)
+        && let Err(error @ OpenError::Newer { .. }) = look(path, |connection| {
+            crate::migrate::check(connection).map_err(|error| migrate_error(path, error))
+        })
     {
-        return Err(migrate_error(path, error));
+        return Err(error);
     }
     make_file(path)?;
     let mut connection =
@@ -161,31 +163,50 @@ pub(crate) fn reader_alone(path: &Path) -> rusqlite::Result<Connection> {
     prepared(Connection::open_with_flags(OsStr::from_bytes(&url), flags(access))?)
 }
 
+/// Looks once into a file that is there, and leaves nothing beside it. Who opens it meanwhile makes a log, and it is looked at again.
+fn look<T>(path: &Path, look: impl Fn(&Connection) -> Result<T, OpenError>) -> Result<T, OpenError> {
+    let unseen = |cause| OpenError::File { file: path.to_owned(), cause };
+    let look = |connection: rusqlite::Result<Connection>| {
+        look(&connection.map_err(|cause| sqlite_error(path, cause))?)
+    };
+    // As SQLite does, which looks for the log beside the file that a link leads to.
+    let file = path.canonicalize().map_err(unseen)?;
+    if let Some(found) = Unopened::of(&file).map_err(unseen)? {
+        let seen = look(reader_alone(&file));
+        if found.check().is_ok() {
+            return seen;
+        }
+    }
+    look(reader(&file))
+}
+
 /// A connection is never used by two threads at once, so it needs no lock of its own.
 fn flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// Looks whether [`writer`] could open a file that is there, and changes nothing in it. Answers whether anybody is in it.
+/// Looks whether [`writer`] could open a file that is there, and changes nothing. Answers whether anybody is in it.
 pub(crate) fn examine(path: &Path) -> Result<bool, OpenError> {
     let unwritable = |cause| OpenError::File { file: path.to_owned(), cause };
     OpenOptions::new().read(true).write(true).open(path).map_err(unwritable)?;
-    let connection = reader(path).map_err(|cause| sqlite_error(path, cause))?;
-    // In a new file there are no tables.
-    if crate::migrate::examine(&connection).map_err(|error| migrate_error(path, error))? == 0 {
-        return Ok(false);
-    }
-    exists(&connection, "SELECT 1 FROM users", []).map_err(|cause| sqlite_error(path, cause))
+    look(path, |connection| {
+        // In a new file there are no tables.
+        if crate::migrate::examine(connection).map_err(|error| migrate_error(path, error))? == 0 {
+            return Ok(false);
+        }
+        exists(connection, "SELECT 1 FROM users", []).map_err(|cause| sqlite_error(path, cause))
+    })
 }
 
 /// Counts who is past the retention in a file of any version.
 pub(crate) fn expired(path: &Path, cutoff: Timestamp, now: Timestamp) -> Result<Expired, OpenError> {
-    let connection = reader(path).map_err(|cause| sqlite_error(path, cause))?;
-    let version = crate::migrate::check(&connection).map_err(|error| migrate_error(path, error))?;
-    if version == 0 {
-        return Ok(Expired::default());
-    }
-    expired::count_at(&connection, version, cutoff, now).map_err(|cause| sqlite_error(path, cause))
+    look(path, |connection| {
+        let version = crate::migrate::check(connection).map_err(|error| migrate_error(path, error))?;
+        if version == 0 {
+            return Ok(Expired::default());
+        }
+        expired::count_at(connection, version, cutoff, now).map_err(|cause| sqlite_error(path, cause))
+    })
 }
 
 fn is_written(path: &Path) -> bool {

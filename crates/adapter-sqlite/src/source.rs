@@ -1,8 +1,6 @@
 //! A file that is only read: what accounts are moved from. Neither it nor what lies beside it is changed.
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,12 +10,11 @@ use roster_domain::values::{Timestamp, UserId};
 use rusqlite::Connection;
 
 use crate::accounts::had_admin;
-use crate::fault::SqliteFault;
-use crate::home::log_of;
 use crate::migrate::{check, newest};
 use crate::open::{self, OpenError, migrate_error, sqlite_error};
 use crate::readers::Readers;
 use crate::rows::{self, all, saturate};
+use crate::unopened::Unopened;
 use crate::{DEADLINE, archive, expired};
 
 const COUNT: &str = "SELECT live + trashed FROM summary";
@@ -29,41 +26,7 @@ pub(crate) const REMOVALS: &str = "SELECT owner, store, key, due_at FROM image_r
 pub struct SqliteSource {
     readers: Arc<Readers>,
     /// How the file was found, where no log lies beside it.
-    found: Option<Found>,
-}
-
-/// A file that nobody has open, as SQLite makes a log for whoever opens it. So it is read without one, which shows nothing of
-/// what somebody then writes: whether somebody has is looked at after each reading.
-#[derive(Clone)]
-struct Found {
-    file: PathBuf,
-    /// What a write changes: when it was, the length, and which file it is.
-    state: [i64; 5],
-}
-
-impl Found {
-    /// The file, where no log lies beside it.
-    fn of(file: &Path) -> io::Result<Option<Self>> {
-        if log_of(file).try_exists()? {
-            return Ok(None);
-        }
-        Ok(Some(Self { file: file.to_owned(), state: Self::state(file)? }))
-    }
-
-    fn state(file: &Path) -> io::Result<[i64; 5]> {
-        let found = file.metadata()?;
-        let [device, number, length] = [found.dev(), found.ino(), found.size()].map(u64::cast_signed);
-        Ok([device, number, length, found.mtime(), found.mtime_nsec()])
-    }
-
-    fn check(&self) -> Result<(), SqliteFault> {
-        let unseen = |source| SqliteFault::Unseen { file: self.file.clone(), source: Arc::new(source) };
-        let is_opened = log_of(&self.file).try_exists().map_err(unseen)?;
-        if is_opened || Self::state(&self.file).map_err(unseen)? != self.state {
-            return Err(SqliteFault::Changed { file: self.file.clone() });
-        }
-        Ok(())
-    }
+    found: Option<Unopened>,
 }
 
 impl SqliteSource {
@@ -75,7 +38,7 @@ impl SqliteSource {
         let unseen = |cause| OpenError::File { file: path.to_owned(), cause };
         // As SQLite does, which looks for the log beside the file that a link leads to.
         let path = path.canonicalize().map_err(unseen)?;
-        let found = Found::of(&path).map_err(unseen)?;
+        let found = Unopened::of(&path).map_err(unseen)?;
         let open = if found.is_some() { open::reader_alone } else { open::reader };
         let connection = open(&path).map_err(|cause| sqlite_error(&path, cause))?;
         let version = check(&connection).map_err(|error| migrate_error(&path, error))?;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use roster_adapter_sqlite::{OpenError, SqliteSource, SqliteStore};
-use roster_domain::ports::{AccountSource, Accounts};
-use roster_domain_testkit::fixtures::{change, new_user};
+use roster_adapter_sqlite::{OpenError, SqliteDatabase, SqliteSource, SqliteStore};
+use roster_domain::ports::{AccountSource, Accounts, Database as _, Expired, Occupancy};
+use roster_domain_testkit::fixtures::{START, change, new_user};
+use roster_domain::values::Timestamp;
 use roster_domain_testkit::formats;
 use tempfile::TempDir;
 
@@ -75,4 +76,28 @@ fn a_file_of_an_older_version_is_refused_and_left_as_it_is() {
         assert!(error.to_string().contains("start this Roster on it, or on a copy of it, once"), "{error}");
         assert!(files(folder.path()) == before);
     }
+}
+
+#[tokio::test]
+async fn a_look_leaves_nothing_beside_a_file_of_any_version() {
+    for version in formats::VERSIONS {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("roster.db");
+        std::fs::copy(formats::sqlite(version), &file).unwrap();
+        let before = files(folder.path());
+        let database = SqliteDatabase::of(&format!("sqlite://{}", file.display()));
+        assert_eq!(database.examine().await.unwrap(), Occupancy::Users);
+        assert_ne!(database.expired(Timestamp::from_millis(i64::MAX), START).await.unwrap(), Expired::default());
+        assert!(files(folder.path()) == before);
+    }
+}
+
+#[tokio::test]
+async fn a_look_sees_what_a_service_that_has_the_file_open_has_written() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("roster.db");
+    let store = SqliteStore::open(&file).unwrap();
+    assert!(!SqliteStore::examine(&file).unwrap());
+    store.create(&new_user("ann"), &change()).await.unwrap();
+    assert!(SqliteStore::examine(&file).unwrap());
 }

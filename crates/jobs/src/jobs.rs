@@ -158,7 +158,9 @@ where
                 failures = failures.saturating_add(1);
             }
         }
-        sleep(jittered(next_pause(pause, failures), ids.image_name()[0])).await;
+        // Only the randomness counts: the id names no request.
+        let [random, ..] = *ids.request_id().as_bytes();
+        sleep(jittered(next_pause(pause, failures), random)).await;
     }
 }
 
@@ -251,6 +253,27 @@ mod tests {
         sleep(REMOVE_EVERY * 5).await;
         jobs.stop().await;
         assert_eq!(world.ports.profile_images.stores().await.unwrap(), [elsewhere.store]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_is_kept_up_at_once_and_then_as_often_as_it_says() {
+        let world = RosterBuilder::new().build();
+        let store = world.store.clone().kept_up_every(Duration::from_secs(45));
+        let jobs = Jobs::start(&world.roster, &world.ports.ids, Arc::new(store.clone()));
+        for (wait, upkeeps) in [(1, 1), (99, 3)] {
+            sleep(Duration::from_secs(wait)).await;
+            assert_eq!(store.upkeeps(), upkeeps);
+        }
+        jobs.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_needs_no_upkeep_has_none() {
+        let world = RosterBuilder::new().build();
+        let jobs = Jobs::start(&world.roster, &world.ports.ids, Arc::new(world.store.clone()));
+        sleep(Duration::from_mins(10)).await;
+        assert_eq!(world.store.upkeeps(), 0);
+        jobs.stop().await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,7 +31,7 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// What that URL names.
+    /// Parses a URL, whose scheme has to be one of those that name a database.
     pub(crate) fn read(url: &str) -> Result<Self, WrongValue> {
         let remedy = "give sqlite:// and a file's path, such as sqlite://data/roster.db or sqlite:///var/lib/roster.db, or a \
              mongodb:// URL";

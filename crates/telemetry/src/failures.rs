@@ -12,7 +12,7 @@ use crate::outages::{FORGOTTEN, Outages};
 /// After how long without one the next request that there is no room for is told again.
 const CALM: Duration = Duration::from_mins(1);
 
-/// What a failure is the fault of that meets other requests as well, or this one each time it is repeated.
+/// What is at fault in a failure that other requests meet as well, or the same one each time it is repeated.
 #[derive(Debug, Clone, Copy)]
 pub enum Blame {
     /// A store that is away, or answers what makes no sense.

@@ -9,9 +9,9 @@ pub enum TransferError {
     /// The target holds somebody who is not in the source. Nothing was changed.
     #[error("the target holds users who are not in the source, such as {0}")]
     Stranger(UserId),
-    /// The target refuses an account.
-    #[error("{0}")]
-    NameTaken(ImportError),
+    /// The target refuses a user, whose email or username another user there has.
+    #[error("another user has the email or username of user {0}")]
+    NameTaken(UserId),
     /// Somebody is in the target alone, who was not at the beginning. Another run refuses that target.
     #[error("user {0} is in the target and not in the source")]
     InTargetAlone(UserId),
@@ -33,7 +33,7 @@ impl From<ImportError> for TransferError {
     fn from(error: ImportError) -> Self {
         match error {
             ImportError::Unavailable(error) => Self::Unavailable(error),
-            ImportError::NameTaken { .. } => Self::NameTaken(error),
+            ImportError::NameTaken { user } => Self::NameTaken(user),
         }
     }
 }

@@ -25,7 +25,8 @@ impl Transfer {
         Ok(Report { copied, removals, equal })
     }
 
-    /// Whether the source has had an admin and nobody in the target is one, so that it has had none as far as it knows.
+    /// Whether the target does not know that there has been an admin, though the source does: all of them were deleted for good, and the
+    /// target learns of an admin from its accounts alone.
     pub async fn forgets_admins(&self) -> Result<bool, TransferError> {
         Ok(self.source.has_had_admin().await? && !self.target.accounts.has_had_admin().await?)
     }

@@ -4,11 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use roster_domain::entities::Account;
-use roster_domain::ports::AccountArchive;
+use roster_domain::ports::{AccountArchive, Accounts as _, ImageStore as _, PendingRemoval, ProfileImages as _, Trash as _};
+use roster_domain::values::{ImageRef, OwnImage, StoreName};
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
-use roster_domain_testkit::fixtures::{START, account, change};
-use roster_domain_testkit::memory::MemoryStore;
-use roster_transfer::{Phase, Progress, Report, Target, Transfer, TransferError};
+use roster_domain_testkit::fixtures::{START, account, at, change, image_key, new_admin, spool, trashed};
+use roster_domain_testkit::memory::{MemoryImages, MemoryStore};
+use roster_transfer::{ImageMove, Phase, Progress, Report, Target, Transfer, TransferError};
 
 /// What was told, and whether telling fails.
 #[derive(Default)]
@@ -102,4 +103,58 @@ async fn a_progress_that_can_not_be_told_stops_it() {
     let mut told = Told { is_closed: true, ..Told::default() };
     let stopped = transfer(&source, &target).run(&mut told).await.map(|_| ()).unwrap_err();
     assert!(matches!(stopped, TransferError::Progress(_)), "{stopped}");
+}
+
+#[tokio::test]
+async fn images_are_moved_and_what_is_to_be_removed_from_other_stores_is_carried_over() {
+    let (from, to) = (MemoryImages::new("file"), MemoryImages::new("s3://bucket"));
+    let faces = StoreName::new("s3://faces");
+    let mut all = accounts(3);
+    let [stored, lost, elsewhere] = all.as_mut_slice() else { panic!("three") };
+    for (account, store) in [(&mut *stored, from.name()), (&mut *lost, from.name()), (elsewhere, faces.clone())] {
+        let image = ImageRef { store, key: image_key(account.user.id) };
+        account.user.profile_image = Some(OwnImage::from(image).into());
+    }
+    let (stored, lost) = (stored.user.clone(), lost.user.id);
+    let key = stored.profile_image.unwrap().stored().unwrap().key.clone();
+    from.put(&key, spool(b"an image")).await.unwrap();
+    let source = store_with(&all).await;
+    let [behind, carried] = [from.name(), faces.clone()].map(|store| ImageRef { store, key: image_key(stored.id) });
+    for image in [&behind, &carried] {
+        source.reserve(stored.id, image, at(5), &change()).await.unwrap();
+    }
+
+    let target = MemoryStore::new();
+    for (written, there) in [(3, 0), (0, 3)] {
+        let images = Some(ImageMove { from: Arc::new(from.clone()), to: Arc::new(to.clone()) });
+        let transfer = Transfer { images, ..transfer(&source, &target) };
+        let report = transfer.run(&mut Told::default()).await.unwrap();
+        assert_eq!((report.copied.written, report.copied.there, report.removals), (written, there, 1));
+        let images = report.equal.images;
+        assert_eq!((images.equal, images.missing, images.elsewhere), (1, 1, 1));
+        assert_eq!((images.first_missing, images.stores()), (Some(lost), faces.as_str().to_owned()));
+    }
+    assert_eq!((to.keys(), from.keys()), (vec![key.clone()], vec![key.clone()]));
+    let moved = AccountArchive::read(&target, None, 10).await.unwrap();
+    let moved = moved.into_iter().find(|account| account.user.id == stored.id).unwrap();
+    let image = ImageRef { store: to.name(), key };
+    assert_eq!(moved.user.profile_image, Some(OwnImage::from(image).into()));
+    assert_eq!(target.stores().await.unwrap(), std::slice::from_ref(&faces));
+    let removal = PendingRemoval { owner: stored.id, image: carried, due: at(5) };
+    assert_eq!(target.due(&faces, at(5), None, 10).await.unwrap(), [removal]);
+}
+
+#[tokio::test]
+async fn an_admin_who_was_deleted_for_good_is_forgotten_by_the_target_alone() {
+    let (source, target) = (MemoryStore::new(), MemoryStore::new());
+    assert!(!transfer(&source, &target).forgets_admins().await.unwrap());
+    let admin = new_admin("boss");
+    source.create(&admin, &change()).await.unwrap();
+    run(&source, &target).await.unwrap();
+    assert!(!transfer(&source, &target).forgets_admins().await.unwrap());
+    source.put(admin.id, &trashed(), &change()).await.unwrap();
+    source.purge(admin.id, &change()).await.unwrap();
+    let target = MemoryStore::new();
+    run(&source, &target).await.unwrap();
+    assert!(transfer(&source, &target).forgets_admins().await.unwrap());
 }

@@ -116,10 +116,11 @@ impl MongoStore {
         self.totals.forget();
         let mut refused = Vec::new();
         for failed in outcome.failed {
+            let Some((id, _)) = found.get(failed.place) else { continue };
             if !failed.is_duplicate_key {
-                return Err(ServerFailure::Unexpected(failed.message));
+                return Err(ServerFailure::Unfit(format!("user {id} can't be adopted: {}", failed.message)));
             }
-            refused.extend(found.get(failed.place).map(|(id, _)| *id));
+            refused.push(*id);
         }
         Ok(refused)
     }

@@ -172,6 +172,27 @@ pub async fn an_account_that_is_there_is_replaced_whole(stores: Stores) {
     assert_eq!(stores.trash.list(page(1, 10)).await.unwrap().total, 0);
 }
 
+pub async fn the_image_of_an_account_that_is_replaced_is_left_to_be_removed(stores: Stores) {
+    let mut ann = full_account("ann");
+    import(&stores, &ann).await;
+    let first = stored_image(&ann);
+    let second = image_of(ann.user.id);
+    ann.user.profile_image = Some(OwnImage::from(second.clone()).into());
+    for _ in 0..2 {
+        stores.archive.write(std::slice::from_ref(&ann), &change_at(at(50))).await.unwrap();
+        assert_eq!(due_images(&stores, 49).await, []);
+        assert_eq!(due_images(&stores, 50).await, std::slice::from_ref(&first));
+    }
+    ann.user.profile_image = None;
+    stores.archive.write(&[in_trash(ann)], &change_at(at(60))).await.unwrap();
+    assert_eq!(due_images(&stores, 59).await, std::slice::from_ref(&first));
+    let mut both = [first, second];
+    both.sort_unstable();
+    let mut due = due_images(&stores, 60).await;
+    due.sort_unstable();
+    assert_eq!(due, both);
+}
+
 pub async fn an_imported_account_works_like_any_other(stores: Stores) {
     let imported = full_account("ann");
     import(&stores, &imported).await;

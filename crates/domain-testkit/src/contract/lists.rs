@@ -227,6 +227,7 @@ macro_rules! archive_contract {
                 a_batch_may_be_written_again
                 many_long_names_are_written_in_one_batch
                 an_account_that_is_there_is_replaced_whole
+                the_image_of_an_account_that_is_replaced_is_left_to_be_removed
                 an_imported_account_works_like_any_other
                 an_account_imported_into_the_trash_is_restored_or_purged
                 who_is_imported_into_the_trash_is_spared_for_a_day_however_old_the_entry_is
@@ -314,6 +315,30 @@ macro_rules! source_contract {
                 a_source_has_all_removals_in_batches_and_begins_none
                 a_source_tells_of_an_admin_who_has_gone
                 a_source_counts_who_is_past_the_retention
+            }
+        }
+    };
+}
+
+/// Expands to one `#[test]` for each test of the contract of [`Database`](roster_domain::ports::Database) and
+/// [`Store`](roster_domain::ports::Store).
+///
+/// Takes an `async fn() -> (Databases, Guard)`.
+#[macro_export]
+macro_rules! database_contract {
+    ($fresh:expr) => {
+        $crate::contract_tests! { $fresh;
+            database {
+                a_database_that_is_not_there_is_not_made_by_a_look
+                a_database_that_nobody_is_in_yet_has_no_source
+                who_is_in_a_database_is_told_and_read_and_nothing_is_changed
+                what_was_written_is_there_at_the_next_opening
+                who_opens_a_database_at_once_shares_it
+                a_database_is_told_from_another
+                a_probe_writes_nothing
+                an_upkeep_may_run_any_number_of_times_at_once
+                what_a_newer_version_has_written_is_refused_and_left_as_it_is
+                a_store_that_a_newer_version_has_written_since_fails_its_probe
             }
         }
     };

@@ -21,12 +21,13 @@
 #![expect(clippy::unwrap_used, reason = "an answer that no test expects fails it")]
 #![expect(missing_docs, reason = "the name of a test function is the sentence that it checks")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use roster_domain::ports::{
-    AccountArchive, AccountSource, Accounts, Directory, ProfileImages, Sessions, Tokens, Trash,
+    AccountArchive, AccountSource, Accounts, Database, Directory, ProfileImages, Sessions, Tokens, Trash,
 };
 use roster_domain::values::UserId;
 use tokio::runtime::Builder;
@@ -37,6 +38,7 @@ mod support;
 pub mod archive;
 pub mod callers;
 pub mod creation;
+pub mod database;
 pub mod directory;
 pub mod editing;
 pub mod hasher;
@@ -86,6 +88,22 @@ pub struct Sourced {
 }
 
 pub type OpenSource = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<dyn AccountSource>>> + Send + Sync>;
+
+/// Two databases that are not there yet, and what is done to the first of them from outside.
+#[derive(Clone)]
+pub struct Databases {
+    pub one: Arc<dyn Database>,
+    pub another: Arc<dyn Database>,
+    /// All that is in it, and nothing where it is not there.
+    pub content: Content,
+    /// Marks it as written by a newer version.
+    pub make_newer: MakeNewer,
+}
+
+/// By the names of files or collections.
+pub type Content = Arc<dyn Fn() -> BoxFuture<'static, BTreeMap<String, Vec<u8>>> + Send + Sync>;
+
+pub type MakeNewer = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A store, and what makes it fail at each further write of one user.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use roster_domain::entities::{Account, Change};
 use roster_domain::ports::{
     ARRIVAL_GRACE, AccountArchive, AccountSource, Expired, ImportError, PendingRemoval, Unavailable,
 };
-use roster_domain::values::{Role, Timestamp, UserId};
+use roster_domain::values::{ImageRef, ProfileImage, Role, Timestamp, UserId};
 
 use super::MemoryStore;
 
@@ -30,6 +30,12 @@ impl AccountArchive for MemoryStore {
         for Account { user, .. } in accounts {
             if !emails.insert(user.email.key()) || !usernames.insert(user.username.key()) {
                 return Err(ImportError::NameTaken { user: user.id });
+            }
+        }
+        for account in accounts {
+            let before = state.accounts.get(&account.user.id).and_then(stored_image).cloned();
+            if let Some(before) = before.filter(|before| stored_image(account) != Some(before)) {
+                state.leave_to_removals(account.user.id, before, change.at);
             }
         }
         written.extend(accounts.iter().map(|account| (account.user.id, account.clone())));
@@ -80,4 +86,9 @@ impl AccountSource for MemoryStore {
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, Unavailable> {
         Ok(self.lock().expired(cutoff, now))
     }
+}
+
+/// The account's image, where it is one of ours.
+fn stored_image(account: &Account) -> Option<&ImageRef> {
+    account.user.profile_image.as_ref().and_then(ProfileImage::stored)
 }

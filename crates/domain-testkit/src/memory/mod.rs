@@ -10,6 +10,7 @@ mod trash;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -26,6 +27,7 @@ use crate::contract::{Failing, Sourced, Stores};
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
+    upkeep_every: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -38,6 +40,7 @@ struct State {
     log_ins: BTreeMap<UserId, LogIns>,
     dearest_hash: u32,
     has_had_admin: bool,
+    upkeeps: usize,
     /// Whose changes in the trash fail, as of a store that is broken.
     broken: BTreeSet<UserId>,
 }
@@ -55,6 +58,15 @@ impl Store for MemoryStore {
     async fn probe(&self) -> Result<(), Unavailable> {
         Ok(())
     }
+
+    fn upkeep_every(&self) -> Option<Duration> {
+        self.upkeep_every
+    }
+
+    async fn upkeep(&self) -> Result<(), Unavailable> {
+        self.lock().upkeeps += 1;
+        Ok(())
+    }
 }
 
 impl MemoryStore {
@@ -62,6 +74,18 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same store, which asks for an upkeep that often. It needs none: it only counts them.
+    #[must_use]
+    pub fn kept_up_every(self, every: Duration) -> Self {
+        Self { upkeep_every: Some(every), ..self }
+    }
+
+    /// How many upkeeps there have been.
+    #[must_use]
+    pub fn upkeeps(&self) -> usize {
+        self.lock().upkeeps
     }
 
     /// The store as its ports.

@@ -18,6 +18,8 @@ pub trait AccountArchive: Send + Sync {
     /// - MUST take any account that [`read`](Self::read) can return, whatever its names are.
     /// - MUST refuse an account whose email or username another account has, and name it.
     /// - The batch MUST be written whole or, each account for itself, not at all.
+    /// - MUST, in the same write, leave the image of an account that is replaced, where it is one of ours and not the new account's too, to
+    ///   [`ProfileImages`](super::ProfileImages), due at `change.at`.
     /// - [`Sessions::dearest_hash`](super::Sessions::dearest_hash) MUST answer at least [`Account::dearest_hash`] of them from then on.
     async fn write(&self, accounts: &[Account], change: &Change) -> Result<(), ImportError>;
 }

@@ -13,28 +13,30 @@ use crate::values::Timestamp;
 
 /// A database as its URL names it: it may be away, empty, or not there yet.
 ///
-/// But for [`open`](Self::open), no method MUST change anything, nor make a database that is not there.
+/// No method but [`open`](Self::open) may change anything, or make a database that is not there.
 #[async_trait]
 pub trait Database: Send + Sync {
     /// Opens it, and makes it where there is none. One of an older version is brought forward; users of the FastAPI service are taken
     /// over. The observer is told of its calls, if there is one.
     ///
-    /// - MUST change nothing where it answers an error.
+    /// - Where users' names clash or a newer version has written it, MUST leave all data as it was. A lease may stay, and lapses.
+    /// - After any other error, another opening MUST go on from there.
     async fn open(&self, observer: Option<Arc<dyn StoreObserver>>) -> Result<Arc<dyn Store>, OpenError>;
 
-    /// Looks who is in it, and fails where [`open`](Self::open) would.
+    /// Looks who is in it. Fails where [`open`](Self::open) would refuse what is there; whether a database that is not there could
+    /// be made is not tried.
     async fn examine(&self) -> Result<Occupancy, OpenError>;
 
-    /// Opens it to be read alone; `None` where nobody is in it.
+    /// Opens it to be read alone; `None` where nobody is in it, or it is not there.
     async fn source(&self) -> Result<Option<Arc<dyn AccountSource>>, OpenError>;
 
-    /// As [`Trash::expired`](super::Trash::expired), whatever version has written it.
+    /// As [`Trash::expired`](super::Trash::expired), also where an older version has written it; none where it is not there.
     async fn expired(&self, cutoff: Timestamp, now: Timestamp) -> Result<Expired, OpenError>;
 
     /// What tells it from others; `None` where it is not there.
     async fn identity(&self) -> Result<Option<Identity>, OpenError>;
 
-    /// Those of its files that others than their owner may read or change; none of a server's.
+    /// Those of its files that others than their owner may read or change; none where it is not there, or on a server.
     fn exposed_files(&self) -> Result<Vec<PathBuf>, OpenError>;
 }
 

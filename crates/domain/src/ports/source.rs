@@ -6,7 +6,7 @@ use crate::values::{Timestamp, UserId};
 
 /// All that a store holds, to be read alone: what accounts are moved from.
 ///
-/// - Nothing in the store MUST be changed, whoever uses it.
+/// - MUST NOT change anything in the store.
 /// - What another program wrote MUST be read as the store would take it over, each time in the same way.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]

@@ -5,8 +5,8 @@ use std::{fmt, io};
 
 use crate::values::{Client, UserId};
 
-/// Reads bytes from a position on into a buffer, and answers how many: fewer than there is room for where it likes, none behind the
-/// last one.
+/// Reads bytes from a position on into a buffer, and answers how many. Like [`Read::read`](io::Read::read), it may read fewer than fit;
+/// 0 means the end.
 type ReadAt = dyn Fn(&mut [u8], u64) -> io::Result<usize> + Send + Sync;
 
 /// A finished upload, wherever whoever made it put it: in a file without a name, say. It goes with its last handle, also when the
@@ -21,7 +21,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// So many bytes, which `read_at` reads: from a position on into a buffer, and answers how many, none behind the last one. It
+    /// So many bytes, which `read_at` reads: from a position on into a buffer, and answers how many, 0 at the end. It
     /// counts for nobody.
     #[must_use]
     pub fn new(

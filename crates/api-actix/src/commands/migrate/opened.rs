@@ -64,9 +64,9 @@ async fn refuse_strangers(place: &Place, target: &dyn Database) -> Result<(), Fa
     }
 }
 
-/// To one database two URLs may lead.
+/// What tells the database from others: two URLs may lead to the same one.
 async fn identity(place: &Place, database: &dyn Database) -> Result<Option<Identity>, Failure> {
-    let identity = database.identity().await.map_err(CompositionError::Database);
+    let identity = patiently(async || database.identity().await).await;
     identity.map_err(|error| unopened(place.argument, &error))
 }
 

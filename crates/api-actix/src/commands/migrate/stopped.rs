@@ -14,8 +14,8 @@ pub(super) fn stopped(error: TransferError) -> Failure {
         TransferError::Stranger(id) => format!(
             "--to holds users who are not in --from, such as {id}: give an empty database; nothing was changed"
         ),
-        TransferError::NameTaken(error) => format!(
-            "--to: {error}. Is one of them renamed since an earlier run? Then give an empty database. Else rename one of \
+        TransferError::NameTaken(_) => format!(
+            "--to: {error}. Was one of them renamed since an earlier run? Then give an empty database. Otherwise rename one of \
              them in --from"
         ),
         TransferError::InTargetAlone(id) => format!(
