@@ -12,7 +12,7 @@ use actix_web::rt::spawn;
 use actix_web::{App, HttpResponse, web};
 use metrics::{counter, gauge};
 use roster_http_server::{Config, Malformed, Meters, Patience, serve};
-use roster_telemetry::metrics::{MEDIA_TYPE, Metrics, UPKEEP, record};
+use roster_telemetry::prometheus::{MEDIA_TYPE, Metrics, UPKEEP, record};
 use tokio::time::sleep;
 
 /// How many may read at once.

@@ -10,7 +10,7 @@ use actix_web::rt::spawn;
 use actix_web::web;
 use roster_domain::Roster;
 use roster_domain::ports::{Ids, Store};
-use roster_http_server::{Config, Patience, StopSignals, places, serve};
+use roster_http_server::{Config, Patience, StopSignals, places, raise_file_limit, serve};
 use roster_jobs::Jobs;
 use roster_settings::{Host, Settings};
 use roster_telemetry::{announce, logging};
@@ -91,10 +91,18 @@ impl Application {
         let unbound = |address| move |source| StartError::Metrics { address, source };
         let metrics = settings.metrics.map(|address| MetricsPort::open(address).map_err(unbound(address)));
         let metrics = metrics.transpose()?;
-        let Composition { roster, ids, secret_key_file, store, image_addresses, probe, probes, outages } =
-            compose(settings).await?;
+        let Composition {
+            roster,
+            ids,
+            secret_key_file,
+            store,
+            image_addresses,
+            bucket_check,
+            probes,
+            outages,
+        } = compose(settings).await?;
         announce(settings, secret_key_file.as_deref());
-        tokio::spawn(probe);
+        tokio::spawn(bucket_check);
         let state = AppState::new(Arc::clone(&roster), Arc::clone(&ids))
             .with_limits(Limits::default().with_spools(settings.upload_spool))
             .with_cors_origins(settings.cors_origins.clone())
@@ -137,7 +145,8 @@ impl Application {
         let config = Config {
             name: "api",
             workers,
-            places: places(),
+            // Images, spools and the database have the rest of the files.
+            places: places(raise_file_limit()),
             patience: PATIENCE,
             stops_within: REQUESTS_END_WITHIN,
             meters: metrics_port::connections(),

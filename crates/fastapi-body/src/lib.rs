@@ -3,7 +3,7 @@
 //! [`form!`] declares a form once: its fields, how each is read, and what the `OpenAPI` document says of it. [`read_json`] and
 //! [`read_query`] read it. A body is read from its text: what the form does not name is skipped and never built, so memory is
 //! bounded by the text. [`Room`] bounds the texts of all bodies that are being read, and [`Pace`] how slowly a large one may come.
-//! Of multipart forms, [`without_padding`] takes what parsers stumble over.
+//! [`without_padding`] removes the blanks after a multipart form's boundaries, which parsers of forms do not know.
 
 mod collect;
 mod fault;

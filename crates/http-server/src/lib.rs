@@ -30,6 +30,6 @@ mod signals;
 pub use connections::{Meters, Patience};
 pub use head::Malformed;
 pub use listen::listen;
-pub use places::places;
+pub use places::{places, raise_file_limit};
 pub use serving::{Config, serve};
 pub use signals::StopSignals;

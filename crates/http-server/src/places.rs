@@ -8,16 +8,18 @@ const OPEN_FILES: u64 = 65_536;
 /// How many connections may be open at most: each takes some kilobytes as well.
 const MOST_PLACES: usize = 16_384;
 
-/// How many connections may be open: half of the files that may be, at most 16,384, and all the rest has the other half. It asks the
-/// system for more files first.
+/// Has the system let this process open more files, 65,536 where it may, and answers how many it may open now.
 #[must_use]
-pub fn places() -> usize {
+pub fn raise_file_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
-    let mut files = limit.current.unwrap_or(OPEN_FILES);
+    let files = limit.current.unwrap_or(OPEN_FILES);
     let more = Rlimit { current: Some(wanted), maximum: limit.maximum };
-    if files < wanted && setrlimit(Resource::Nofile, more).is_ok() {
-        files = wanted;
-    }
+    if files < wanted && setrlimit(Resource::Nofile, more).is_ok() { wanted } else { files }
+}
+
+/// How many connections a process may have open that may open so many files: half as many, at most 16,384.
+#[must_use]
+pub fn places(files: u64) -> usize {
     usize::try_from(files / 2).unwrap_or(MOST_PLACES).clamp(1, MOST_PLACES)
 }

@@ -33,8 +33,7 @@ pub struct DatabaseUrl {
 impl DatabaseUrl {
     /// Parses a URL, whose scheme has to be one of those that name a database.
     pub(crate) fn read(url: &str) -> Result<Self, WrongValue> {
-        let remedy = "give sqlite:// and a file's path, such as sqlite://data/roster.db or sqlite:///var/lib/roster.db, or a \
-             mongodb:// URL";
+        let remedy = &remedy();
         let split = url.split_once("://");
         let known = |(scheme, _): (&str, _)| SCHEMES.iter().find(|(known, _)| *known == scheme);
         let (Some((_, path)), Some((_, kind))) = (split, split.and_then(known)) else {
@@ -78,6 +77,32 @@ impl DatabaseUrl {
         matches!(self.kind, Kind::File).then(|| Path::new(self.split().1))
     }
 
+    /// The product whose server has it, where a server has it.
+    pub(crate) const fn product(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::File => None,
+            Kind::Server(product) => Some(product),
+        }
+    }
+
+    /// The database's name in the URL's path, where it is on a server and its URL names one.
+    pub(crate) fn name_in_url(&self) -> Option<&str> {
+        self.product()?;
+        let (_, path) = self.split().1.split('?').next()?.split_once('/')?;
+        (!path.is_empty()).then_some(path)
+    }
+
+    /// Whether the same servers of the same product have both, whoever logs in to them.
+    pub(crate) fn is_on_server_of(&self, other: &Self) -> bool {
+        self.product().is_some() && self.product() == other.product() && self.servers() == other.servers()
+    }
+
+    /// The servers in the URL, without the user.
+    fn servers(&self) -> &str {
+        let servers = self.split().1.split(['/', '?']).next().unwrap_or_default();
+        servers.rsplit('@').next().unwrap_or_default()
+    }
+
     /// The database's name, on a server.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -104,6 +129,23 @@ impl DatabaseUrl {
     }
 }
 
+/// What would be right: a URL of each kind of database.
+fn remedy() -> String {
+    let mut servers: Vec<_> = SCHEMES
+        .iter()
+        .filter_map(|(scheme, kind)| match kind {
+            Kind::File => None,
+            Kind::Server(product) => Some((*product, format!("a {scheme}:// URL"))),
+        })
+        .collect();
+    servers.dedup_by_key(|(product, _)| *product);
+    let servers: Vec<_> = servers.into_iter().map(|(_, url)| url).collect();
+    format!(
+        "give sqlite:// and a file's path, such as sqlite://data/roster.db or sqlite:///var/lib/roster.db, or {}",
+        servers.join(" or ")
+    )
+}
+
 fn file(url: &str, path: &str, remedy: &str) -> Result<(), WrongValue> {
     if path == ":memory:" || path.starts_with("file:") {
         return Err(WrongValue::new(format!("is {}, which names no file", shown(url)), remedy));
@@ -115,13 +157,13 @@ fn file(url: &str, path: &str, remedy: &str) -> Result<(), WrongValue> {
     plain_path(url, path, remedy).map(drop)
 }
 
-/// A database's name, as MongoDB takes it on every system.
+/// A database's name, as the server of every product takes it on every system.
 pub(crate) fn name(text: &str) -> Result<String, WrongValue> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if text.len() <= 63 && text.chars().all(is_name) {
         Ok(text.to_owned())
     } else {
-        let problem = format!("is {}, which can't be the name of a MongoDB database", shown(text));
+        let problem = format!("is {}, which can't be the name of a database", shown(text));
         Err(WrongValue::new(problem, "give at most 63 letters, digits, - and _, such as fast_api_db"))
     }
 }
@@ -155,9 +197,9 @@ mod tests {
     #[case("data/roster.db")]
     #[case("postgres://me:hunter2@db/roster")]
     fn any_other_database_is_refused_without_telling_its_password(#[case] text: &str) {
-        let fault = DatabaseUrl::read(text).unwrap_err().to_string();
-        assert!(fault.contains("sqlite://data/roster.db"), "{fault}");
-        assert!(!fault.contains("hunter2"), "{fault}");
+        let wrong = DatabaseUrl::read(text).unwrap_err().to_string();
+        assert!(wrong.contains("sqlite://data/roster.db"), "{wrong}");
+        assert!(!wrong.contains("hunter2"), "{wrong}");
     }
 
     #[test]
@@ -167,5 +209,25 @@ mod tests {
             assert!(!format!("{database:?}").contains("hunter2"));
             assert_eq!((database.url().expose_secret(), database.file()), (text, None));
         }
+    }
+
+    #[test]
+    fn a_server_is_the_same_whoever_logs_in_and_another_where_it_is_of_another_product() {
+        let read = |url| DatabaseUrl::read(url).unwrap();
+        let one = read("mongodb://me:hunter2@db:27017/roster?w=1");
+        assert!(one.is_on_server_of(&read("mongodb://db:27017/other")));
+        assert!(!one.is_on_server_of(&read("mongodb://db:27018/roster")));
+        let of_another_product = DatabaseUrl { kind: Kind::Server("another"), ..one.clone() };
+        assert!(!one.is_on_server_of(&of_another_product));
+        assert!(!read("sqlite://db").is_on_server_of(&read("sqlite://db")));
+    }
+
+    #[rstest::rstest]
+    #[case("mongodb://me:hunter2@db/roster?w=1", Some("roster"))]
+    #[case("mongodb://db/?w=1", None)]
+    #[case("mongodb+srv://db", None)]
+    #[case("sqlite://data/roster.db", None)]
+    fn a_url_names_a_database_of_a_server_in_its_path(#[case] url: &str, #[case] name: Option<&str>) {
+        assert_eq!(DatabaseUrl::read(url).unwrap().name_in_url(), name);
     }
 }

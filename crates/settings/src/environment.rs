@@ -11,9 +11,9 @@ pub(crate) fn file() -> Result<Vec<u8>, SettingsError> {
     match fs::read(".env") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(|error| {
-            let fault =
+            let wrong =
                 WrongValue::new(format!("can't be read ({error})"), "make it a readable file, or remove it");
-            SettingsError::file(fault)
+            SettingsError::file(wrong)
         }),
     }
 }
@@ -70,11 +70,11 @@ fn malformed(error: &dotenvy::Error, last_line: usize) -> SettingsError {
         dotenvy::Error::LineParse(text, _) => text.trim_end_matches(['\r', '\n']).matches('\n').count(),
         _ => 0,
     };
-    let fault = WrongValue::new(
+    let wrong = WrongValue::new(
         "is not NAME=value",
         "put a value with blanks, quotes, # or $ between single quotes, and close what is opened",
     );
-    SettingsError::line(last_line.saturating_sub(further_lines).max(1), fault)
+    SettingsError::line(last_line.saturating_sub(further_lines).max(1), wrong)
 }
 
 /// Gives one line a time, so that whoever reads it with a buffer is never ahead of the count.

@@ -3,10 +3,10 @@ use std::fmt;
 /// A setting that cannot be right. Its text is one line: which setting, what is wrong, what would be right. It holds no
 /// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} {fault}")]
+#[error("{place} {wrong}")]
 pub struct SettingsError {
     place: String,
-    fault: WrongValue,
+    wrong: WrongValue,
 }
 
 impl SettingsError {
@@ -16,18 +16,18 @@ impl SettingsError {
     }
 
     /// A variable that is wrong.
-    pub(crate) fn variable(name: &'static str, fault: WrongValue) -> Self {
-        Self { place: name.to_owned(), fault }
+    pub(crate) fn variable(name: &'static str, wrong: WrongValue) -> Self {
+        Self { place: name.to_owned(), wrong }
     }
 
     /// A `.env` file that can't be read as a whole.
-    pub(crate) fn file(fault: WrongValue) -> Self {
-        Self { place: ".env".to_owned(), fault }
+    pub(crate) fn file(wrong: WrongValue) -> Self {
+        Self { place: ".env".to_owned(), wrong }
     }
 
     /// A line of `.env`, counted from 1.
-    pub(crate) fn line(number: usize, fault: WrongValue) -> Self {
-        Self { place: format!(".env, line {number},"), fault }
+    pub(crate) fn line(number: usize, wrong: WrongValue) -> Self {
+        Self { place: format!(".env, line {number},"), wrong }
     }
 }
 

@@ -90,7 +90,7 @@ mod tests {
     #[case("a..example")]
     #[case("*")]
     fn what_is_neither_is_refused(#[case] text: &str) {
-        let fault = Host::parse(text).unwrap_err().to_string();
-        assert!(fault.contains(text), "{fault}");
+        let wrong = Host::parse(text).unwrap_err().to_string();
+        assert!(wrong.contains(text), "{wrong}");
     }
 }

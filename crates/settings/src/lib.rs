@@ -140,9 +140,9 @@ impl ServiceAddress {
         let lookup = |name: &str| environment.get(name);
         let (host, port) = listening(&Reader::new(&lookup))?;
         if port == 0 {
-            let fault =
+            let wrong =
                 WrongValue::new("is 0, any free port, so that nobody knows where to ask", "give the port");
-            return Err(SettingsError::variable("PORT", fault));
+            return Err(SettingsError::variable("PORT", wrong));
         }
         Ok(Self { host, port })
     }
@@ -152,9 +152,9 @@ impl ServiceAddress {
 fn listening(reader: &Reader<'_>) -> Result<(Host, u16), SettingsError> {
     let host = reader.value("HOST", "127.0.0.1", Host::parse)?;
     let port = reader.value("PORT", "8000", |text| {
-        let fault =
+        let wrong =
             |problem| WrongValue::new(problem, "give a number from 0 (any free port) to 65535, such as 8000");
-        text.parse().map_err(|_| fault(format!("is {}, which is no port", error::shown(text))))
+        text.parse().map_err(|_| wrong(format!("is {}, which is no port", error::shown(text))))
     })?;
     Ok((host, port))
 }
@@ -170,22 +170,19 @@ pub enum SecretKey {
 
 impl SecretKey {
     fn of(given: Option<SecretString>, database: &DatabaseUrl) -> Result<Self, SettingsError> {
-        match (given, database.file()) {
-            (Some(key), _) => Ok(Self::Given(key)),
-            (None, Some(file)) => {
-                let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-                Ok(Self::KeptIn(folder.unwrap_or(Path::new(".")).to_owned()))
-            }
-            (None, None) => {
-                let fault = WrongValue::new(
-                    "is not set, but all instances on a MongoDB have to sign with the same key",
-                    format!(
-                        "give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"
-                    ),
-                );
-                Err(SettingsError::variable("SECRET_KEY", fault))
-            }
+        if let Some(key) = given {
+            return Ok(Self::Given(key));
         }
+        if let Some(product) = database.product() {
+            let wrong = WrongValue::new(
+                format!("is not set, but all instances on a {product} have to sign with the same key"),
+                format!("give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"),
+            );
+            return Err(SettingsError::variable("SECRET_KEY", wrong));
+        }
+        let folder = database.file().and_then(Path::parent);
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        Ok(Self::KeptIn(folder.unwrap_or(Path::new(".")).to_owned()))
     }
 
     /// Why the key can be guessed, where it can.
@@ -316,8 +313,8 @@ impl Settings {
         let public_images = reader.choice("PUBLIC_IMAGES", "off", &[("on", true), ("off", false)])?;
         let images = Images::read(&reader, images_url, public_images)?;
         if public_images && images.s3().is_none() {
-            let fault = WrongValue::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
-            return Err(SettingsError::variable("PUBLIC_IMAGES", fault));
+            let wrong = WrongValue::new("is on, but no bucket is set", "give S3_BUCKET too, or leave it out");
+            return Err(SettingsError::variable("PUBLIC_IMAGES", wrong));
         }
         let secret_key = SecretKey::of(reader.secret("SECRET_KEY")?, &database)?;
         reader.choice("ALGORITHM", "HS256", &[("HS256", ())])?;
@@ -343,9 +340,9 @@ impl Settings {
         let mongodb_compare_minutes = reader.number("MONGODB_COMPARE_MINUTES", 60, 0..=10_080)?;
         let stop_delay = reader.number("STOP_DELAY_SECONDS", 0, 0..=300)?;
         let metrics = reader.optional("METRICS_ADDRESS", |text| {
-            let fault =
+            let wrong =
                 |problem| WrongValue::new(problem, "give an IP address and a port, such as 127.0.0.1:9464");
-            text.parse().map_err(|_| fault(format!("is {}, which is no address", error::shown(text))))
+            text.parse().map_err(|_| wrong(format!("is {}, which is no address", error::shown(text))))
         })?;
         let log = LogSettings::read(&reader)?;
         if !host.is_loopback() {
@@ -381,11 +378,11 @@ impl Settings {
 /// What must hold where others can reach the service. The key that is made where none is set is as good as any.
 fn check_reachable(host: &Host, secret_key: &SecretKey) -> Result<(), SettingsError> {
     if let Some(weakness) = secret_key.weakness() {
-        let fault = WrongValue::new(
+        let wrong = WrongValue::new(
             format!("{weakness}, which is unsafe where others can reach the service (HOST is {host})"),
             format!("give {SHORTEST_KEY} random bytes or more, such as `openssl rand -hex 32` prints"),
         );
-        return Err(SettingsError::variable("SECRET_KEY", fault));
+        return Err(SettingsError::variable("SECRET_KEY", wrong));
     }
     Ok(())
 }

@@ -66,8 +66,8 @@ mod tests {
     #[case("https://me:hunter2@example.com", "\"https\"")]
     #[case("data/images", "not a URL")]
     fn any_other_image_store_is_refused(#[case] text: &str, #[case] why: &str) {
-        let fault = images(text).unwrap_err().to_string();
-        assert!(fault.contains(why) && fault.contains("file://data/images"), "{fault}");
-        assert!(!fault.contains("hunter2"), "{fault}");
+        let wrong = images(text).unwrap_err().to_string();
+        assert!(wrong.contains(why) && wrong.contains("file://data/images"), "{wrong}");
+        assert!(!wrong.contains("hunter2"), "{wrong}");
     }
 }

@@ -1,8 +1,6 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use secrecy::ExposeSecret;
-
 use crate::database::{self, DatabaseUrl};
 use crate::environment::{self, Environment};
 use crate::error::{SettingsError, WrongValue};
@@ -76,9 +74,9 @@ impl MigrationSettings {
 
 impl Place {
     fn read(reader: &Reader<'_>, argument: &'static str, url: &str) -> Result<Self, SettingsError> {
-        let refused = |fault| SettingsError::variable(argument, fault);
+        let refused = |wrong| SettingsError::variable(argument, wrong);
         let database = DatabaseUrl::read(url).map_err(refused)?;
-        let name = match name_in(url) {
+        let name = match database.name_in_url() {
             // What follows a password that holds a slash would be told as the name.
             Some(name) if name.contains('@') => {
                 return Err(refused(WrongValue::new(
@@ -86,7 +84,7 @@ impl Place {
                     "write / as %2F in a user and a password",
                 )));
             }
-            Some(name) => database::name(&name).map_err(refused)?,
+            Some(name) => database::name(name).map_err(refused)?,
             None => reader.value("DB_NAME", "fast_api_db", database::name)?,
         };
         Ok(Self { argument, database: database.named(name) })
@@ -97,31 +95,13 @@ impl Place {
         let (one, other) = (&self.database, &other.database);
         match (one.file(), other.file()) {
             (Some(one), Some(other)) => is_same_path(one, other),
-            (None, None) => {
-                servers(one.url().expose_secret()) == servers(other.url().expose_secret())
-                    && one.name() == other.name()
-            }
-            _ => false,
+            _ => one.is_on_server_of(other) && one.name() == other.name(),
         }
     }
 }
 
-/// The database's name in the path of a MongoDB's URL.
-fn name_in(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let path = rest.split('?').next()?.split_once('/')?.1;
-    (scheme.starts_with("mongodb") && !path.is_empty()).then(|| path.to_owned())
-}
-
-/// The servers of a MongoDB's URL, without the user.
-fn servers(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let servers = rest.split(['/', '?']).next().unwrap_or_default();
-    servers.rsplit('@').next().unwrap_or_default()
-}
-
 fn images_at(reader: &Reader<'_>, argument: &'static str, url: &str) -> Result<Images, SettingsError> {
-    let url = location::images(url).map_err(|fault| SettingsError::variable(argument, fault))?;
+    let url = location::images(url).map_err(|wrong| SettingsError::variable(argument, wrong))?;
     Images::only(reader, url)
 }
 

@@ -65,8 +65,8 @@ mod tests {
     #[case("https://a.example:99999", "no origin")]
     #[case("https://good.example,bad", "\"bad\"")]
     fn what_no_browser_sends_is_refused(#[case] text: &str, #[case] why: &str) {
-        let fault = parse(text).unwrap_err().to_string();
-        assert!(fault.contains(why), "{fault}");
-        assert!(!fault.contains("hunter2"), "{fault}");
+        let wrong = parse(text).unwrap_err().to_string();
+        assert!(wrong.contains(why), "{wrong}");
+        assert!(!wrong.contains("hunter2"), "{wrong}");
     }
 }

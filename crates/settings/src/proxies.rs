@@ -50,7 +50,7 @@ mod tests {
     #[case("::/0", "everybody")]
     #[case("::ffff:10.1.0.0/112", "IPv4")]
     fn what_is_none_or_everybody_is_refused(#[case] text: &str, #[case] problem: &str) {
-        let fault = parse(text).unwrap_err().to_string();
-        assert!(fault.contains(text) && fault.contains(problem), "{fault}");
+        let wrong = parse(text).unwrap_err().to_string();
+        assert!(wrong.contains(text) && wrong.contains(problem), "{wrong}");
     }
 }

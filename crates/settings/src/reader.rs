@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, WrongValue>,
     ) -> Result<T, SettingsError> {
         let text = self.text(name)?;
-        parse(text.as_deref().unwrap_or(default)).map_err(|fault| SettingsError::variable(name, fault))
+        parse(text.as_deref().unwrap_or(default)).map_err(|wrong| SettingsError::variable(name, wrong))
     }
 
     /// What `parse` makes of the value, where there is one.
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, WrongValue>,
     ) -> Result<Option<T>, SettingsError> {
         let value = self.text(name)?.as_deref().map(parse).transpose();
-        value.map_err(|fault| SettingsError::variable(name, fault))
+        value.map_err(|wrong| SettingsError::variable(name, wrong))
     }
 
     /// A number in the range.

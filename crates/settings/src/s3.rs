@@ -70,9 +70,9 @@ impl Images {
         let access = Access { public_through_roster, ..Access::read(reader)? };
         match (url, bucket) {
             (ImagesUrl::Folder(_), None) if access.public_url.is_some() => {
-                let fault =
+                let wrong =
                     WrongValue::new("is set, but no bucket is", "give S3_BUCKET too, or leave it out");
-                Err(SettingsError::variable("S3_PUBLIC_URL", fault))
+                Err(SettingsError::variable("S3_PUBLIC_URL", wrong))
             }
             (ImagesUrl::Folder(folder), None) => Ok(Self::Folder { folder, s3: None }),
             (ImagesUrl::Folder(folder), Some(name)) => {
@@ -180,7 +180,7 @@ impl S3Settings {
 
 fn endpoint_url(text: &str) -> Result<String, SettingsError> {
     web_address(text, "give the URL of a service that speaks like S3, such as http://127.0.0.1:9000")
-        .map_err(|fault| SettingsError::variable("AWS_ENDPOINT_URL_S3", fault))
+        .map_err(|wrong| SettingsError::variable("AWS_ENDPOINT_URL_S3", wrong))
 }
 
 /// An address to which a path can be added.
@@ -208,7 +208,7 @@ fn web_address(text: &str, remedy: &str) -> Result<String, WrongValue> {
 
 fn region_of(given: Option<String>, elsewhere: bool) -> Result<String, SettingsError> {
     let remedy = "give the bucket's region, such as eu-central-1";
-    let fault = match given {
+    let wrong = match given {
         Some(region) => {
             let is_region = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
             if region.len() <= 63 && region.bytes().all(is_region) {
@@ -221,7 +221,7 @@ fn region_of(given: Option<String>, elsewhere: bool) -> Result<String, SettingsE
             WrongValue::new("is not set, and AWS has to be told it (AWS_ENDPOINT_URL_S3 is not set)", remedy)
         }
     };
-    Err(SettingsError::variable("AWS_REGION", fault))
+    Err(SettingsError::variable("AWS_REGION", wrong))
 }
 
 fn keys(
@@ -230,8 +230,8 @@ fn keys(
     session_token: Option<String>,
 ) -> Result<Option<S3Keys>, SettingsError> {
     let missing = |name, other| {
-        let fault = WrongValue::new(format!("is not set, but {other} is"), "give both, or neither");
-        Err(SettingsError::variable(name, fault))
+        let wrong = WrongValue::new(format!("is not set, but {other} is"), "give both, or neither");
+        Err(SettingsError::variable(name, wrong))
     };
     match (id, secret) {
         (Some(id), Some(secret)) => Ok(Some(S3Keys {

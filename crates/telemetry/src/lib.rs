@@ -5,15 +5,15 @@
 //! - [`Outages`]: what is made of the calls that stores tell of, so that each outage is told once and not with each request.
 //! - [`Done`]: the access log.
 //! - [`failures`]: what the log says of a request that failed.
-//! - [`metrics`] and [`requests`]: what is counted.
+//! - [`prometheus`] and [`requests`]: what is counted.
 //! - [`Readiness`]: whether the stores are well.
 
 mod access;
 mod announce;
 pub mod failures;
 pub mod logging;
-pub mod metrics;
 mod outages;
+pub mod prometheus;
 mod readiness;
 pub mod requests;
 

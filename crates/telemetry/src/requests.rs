@@ -14,7 +14,7 @@ pub struct Requests {
 pub struct InFlight(Gauge);
 
 impl Requests {
-    /// None yet. It is made once [metrics are recorded](crate::metrics::record).
+    /// None yet. It is made once [metrics are recorded](crate::prometheus::record).
     #[must_use]
     #[expect(clippy::new_without_default, reason = "when it is made matters")]
     pub fn new() -> Self {

@@ -7,8 +7,8 @@ pub enum CompositionError {
     /// What `DATABASE_URL` names.
     #[error("can't open the database of DATABASE_URL")]
     Database(#[source] OpenError),
-    /// No store has that scheme.
-    #[error("DATABASE_URL begins with {0}, which no store has")]
+    /// No store has the scheme of the database's URL.
+    #[error("no store has URLs that begin with {0}://")]
     Scheme(String),
     /// The database is gone, or empty, and what belonged to it is there yet.
     #[error(
@@ -51,6 +51,6 @@ impl CompositionError {
     /// Whether a setting can't be right, whatever the machine does.
     #[must_use]
     pub const fn blames_a_setting(&self) -> bool {
-        matches!(self, Self::Database(OpenError::Url(_)))
+        matches!(self, Self::Database(OpenError::Url(_)) | Self::Scheme(_))
     }
 }

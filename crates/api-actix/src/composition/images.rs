@@ -89,7 +89,7 @@ impl ImageStores {
     }
 
     /// Tells in the log which buckets are out of reach. Accounts work without them, so that they keep nobody from starting.
-    pub(super) async fn try_buckets(self) {
+    pub(super) async fn check_buckets(self) {
         join_all(self.buckets.iter().map(|OpenBucket { store, .. }| async {
             let name = store.name();
             let name = name.as_str();

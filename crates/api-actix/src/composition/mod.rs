@@ -40,8 +40,8 @@ pub(crate) struct Composition {
     pub(crate) store: Arc<dyn Store>,
     /// What stands before an image's key in its public address, for the stores whose images have one.
     pub(crate) image_addresses: HashMap<StoreName, String>,
-    /// Tells in the log which image stores are out of reach. Nobody has to wait for it.
-    pub(crate) probe: BoxFuture<'static, ()>,
+    /// Tells in the log which buckets are out of reach. Nobody has to wait for it.
+    pub(crate) bucket_check: BoxFuture<'static, ()>,
     /// Every store that requests need.
     pub(crate) probes: Vec<Probe>,
     /// What the stores tell of their calls.
@@ -93,7 +93,7 @@ pub(crate) async fn compose(settings: &Settings) -> Result<Composition, Composit
         secret_key_file,
         image_addresses: images.addresses(),
         probes: [probe].into_iter().chain(images.probes()).collect(),
-        probe: Box::pin(images.try_buckets()),
+        bucket_check: Box::pin(images.check_buckets()),
         store,
         outages,
     })

@@ -25,8 +25,8 @@ pub struct Limits {
 const LARGEST_IMAGE: u64 = 10 * 1024 * 1024;
 
 impl Limits {
-    /// The same, but for spools that take so many bytes together: two of the largest images for one user, and half of all for
-    /// one client, so that no client keeps the others out.
+    /// The same, but for spools that take so many bytes together: two of the largest images for one user, and for one client half of
+    /// all, so that no client keeps the others out, but never less than for one user.
     #[must_use]
     pub const fn with_spools(mut self, all: u64) -> Self {
         self.spools = spools(all);
@@ -35,7 +35,8 @@ impl Limits {
 }
 
 const fn spools(all: u64) -> SpoolLimits {
-    SpoolLimits { all, each_user: 2 * LARGEST_IMAGE, each_client: all / 2 }
+    let (each_user, half) = (2 * LARGEST_IMAGE, all / 2);
+    SpoolLimits { all, each_user, each_client: if half > each_user { half } else { each_user } }
 }
 
 impl Default for Limits {
@@ -48,6 +49,19 @@ impl Default for Limits {
             upload_stall: Duration::from_secs(30),
             upload_rate: 4096,
             upload_deadline: Duration::from_mins(10),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_half_of_all_and_what_one_user_has_at_least() {
+        for (all, each_client) in [(20, 20), (30, 20), (40, 20), (42, 21), (256, 128)] {
+            let SpoolLimits { each_user, each_client: found, .. } = spools(all << 20);
+            assert_eq!((each_user, found), (20 << 20, each_client << 20));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! - `routes`: serves the `table`, which is made of the `document` and the endpoints' handlers; `redirect` and `docs` answer
 //!   what no endpoint does.
 //! - `endpoints`: one file each, with its part of the `OpenAPI` document. `refusals` has the answers that they share there.
-//! - `upload` and `spool`: read files.
+//! - `upload` reads a form's file, and `spool` writes it to a temporary one.
 //! - `call`: what every endpoint asks of its request; `fields` has what forms are made of.
 //! - `middleware`: around every request, with the `headers` of every response. `preflight`: what browsers
 //!   ask before they call from elsewhere.

@@ -29,6 +29,8 @@ struct File {
     uses: Vec<Use>,
     /// Paths in code.
     paths: Vec<Names>,
+    /// Paths in the arguments of macros, which are no code yet.
+    macro_paths: Vec<Names>,
     /// Every identifier in code.
     words: BTreeSet<String>,
     /// The modules that are there for tests.
@@ -63,6 +65,15 @@ impl Imports {
     pub(crate) fn arrows(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let arrows = self.files.values().map(|file| (file.path.as_str(), self.imported(file)));
         arrows.collect()
+    }
+
+    /// The paths that each file names: in a `use`, in code, and in the arguments of macros.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.files.values().flat_map(|file| {
+            let uses = file.uses.iter().map(|found| &found.path);
+            let paths = uses.chain(&file.paths).chain(&file.macro_paths);
+            paths.map(|path| (file.path.as_str(), path.as_slice()))
+        })
     }
 
     /// The files that import each other, directly or not.
@@ -209,6 +220,14 @@ impl<'ast> Visit<'ast> for File {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.paths.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let arguments = call.tokens.to_string().replace(' ', "");
+        let paths = arguments.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':'));
+        let paths = paths.filter(|path| path.contains("::"));
+        self.macro_paths.extend(paths.map(|path| path.split("::").map(str::to_owned).collect()));
+        visit::visit_macro(self, call);
     }
 
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {

@@ -89,14 +89,18 @@ pub async fn keys_that_differ_in_owner_or_format_alone_are_two_images(images: Ar
     }
 }
 
-pub async fn an_upload_is_stored_from_its_beginning_whoever_read_it_before(images: Arc<dyn ImageStore>) {
-    let (upload, stored) = (spool(&bytes(1_000)), bytes(1_000));
-    let keys = [image_key(next_user_id()), image_key(next_user_id())];
-    for key in &keys {
-        images.put(key, upload.clone()).await.unwrap();
-    }
-    for key in &keys {
-        assert_eq!(read(&images, key).await.as_ref(), Some(&stored));
+pub async fn an_upload_is_stored_twice_at_once(images: Arc<dyn ImageStore>) {
+    let stored = bytes(10 * CHUNK + 7);
+    let upload = spool(&stored);
+    let puts = (0..2).map(|_| {
+        let (images, key, upload) = (Arc::clone(&images), image_key(next_user_id()), upload.clone());
+        async move {
+            images.put(&key, upload).await.unwrap();
+            key
+        }
+    });
+    for key in race(puts.collect()).await {
+        assert!(read(&images, &key).await.as_ref() == Some(&stored), "the image is whole");
     }
 }
 

@@ -271,7 +271,7 @@ macro_rules! image_store_contract {
                 an_image_that_is_not_there_is_removed_already
                 an_image_touches_no_other
                 keys_that_differ_in_owner_or_format_alone_are_two_images
-                an_upload_is_stored_from_its_beginning_whoever_read_it_before
+                an_upload_is_stored_twice_at_once
                 an_upload_whose_file_ends_early_is_not_stored
                 an_upload_that_is_given_up_leaves_the_whole_image_or_none
                 a_reader_that_goes_away_takes_nothing_along

@@ -37,7 +37,7 @@ impl Access {
 /// One call of a store.
 #[derive(Debug)]
 pub struct StoreCall<'a> {
-    /// Which kind of store, as [`Unavailable`](super::Unavailable) has it.
+    /// Which kind of store, as [`Unavailable::kind`](super::Unavailable::kind) has it: the field `cause` of the log.
     pub kind: &'static str,
     /// Which of its kind it is; the kind again where there is one alone.
     pub store: &'a StoreName,

@@ -7,8 +7,9 @@
 //!   is atomic for each of its items.
 //! - What a method has answered MUST be durable; what it has refused MUST have changed nothing.
 //! - A method that changes a user takes the [`Change`](crate::entities::Change): who does it, when, and in which request. What
-//!   it writes as the present is `change.at`. The request is kept where an adapter's format has a place for it: with a deletion,
-//!   and with an image that is to be removed.
+//!   it writes as the present is `change.at`. Of the request, SQLite and MongoDB keep the id with an entry in the trash and with an
+//!   image that is to be removed. MongoDB keeps it with a new user too, to know its own write again. That of all other changes is
+//!   for an event log to keep; no adapter does yet.
 //! - A method MUST answer within a few seconds. A store that is down, slow or full is [`Unavailable`]; then the change has
 //!   happened whole or not at all, and nobody knows which.
 
@@ -64,7 +65,7 @@ pub use self::{
 #[derive(Debug, thiserror::Error)]
 #[error("{kind} is unavailable")]
 pub struct Unavailable {
-    /// Which kind of store: what the log calls it.
+    /// Which kind of store: the field `cause` of the log.
     pub kind: &'static str,
     /// What it was.
     #[source]

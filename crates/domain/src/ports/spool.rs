@@ -98,7 +98,7 @@ pub struct SpoolLimits {
     pub each_client: u64,
 }
 
-/// Bounds what spools hold: in all, for each user and for each client. It keeps numbers alone, of those who hold something.
+/// Bounds what spools hold: for each user, for each client, and in all, asked in this order. It keeps numbers alone, of those who hold something.
 #[derive(Debug)]
 pub struct SpoolBudget {
     limits: SpoolLimits,
@@ -135,10 +135,11 @@ impl SpoolBudget {
     fn add(&self, Owner { user, client }: Owner, bytes: u64) -> Result<(), NoRoom> {
         let Held { all, by_user, by_client } = &mut *lock(&self.held);
         let within = |held: u64, limit| held.checked_add(bytes).filter(|held| *held <= limit);
+        // Whoever holds what it may is told so, however full it is beside that.
         let of_user = within(held_by(by_user, &user), self.limits.each_user).ok_or(NoRoom::ForUser)?;
-        let of_all = within(*all, self.limits.all).ok_or(NoRoom::ForAll)?;
         let of_client =
             within(held_by(by_client, &client), self.limits.each_client).ok_or(NoRoom::ForClient)?;
+        let of_all = within(*all, self.limits.all).ok_or(NoRoom::ForAll)?;
         *all = of_all;
         by_user.insert(user, of_user);
         by_client.insert(client, of_client);
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn what_all_users_hold_is_bounded_and_a_refusal_holds_nothing() {
         let budget = budget(30, 20);
-        let (ann, ben) = (budget.share(ANN, client(1)), budget.share(BEN, client(1)));
+        let (ann, ben) = (budget.share(ANN, client(1)), budget.share(BEN, client(2)));
         ann.grow_to(20).unwrap();
         assert_eq!(ben.grow_to(11), Err(NoRoom::ForAll));
         ben.grow_to(10).unwrap();
@@ -265,6 +266,19 @@ mod tests {
         budget.share(BEN, client(2)).grow_to(10).unwrap();
         drop(ann);
         ben.grow_to(30).unwrap();
+    }
+
+    #[test]
+    fn who_holds_what_it_may_is_told_so_also_where_nobody_has_room() {
+        let budget = Arc::new(SpoolBudget::new(SpoolLimits { all: 50, each_user: 30, each_client: 40 }));
+        let (ann, ben) = (budget.share(ANN, client(1)), budget.share(BEN, client(1)));
+        ann.grow_to(30).unwrap();
+        ben.grow_to(10).unwrap();
+        let elsewhere = budget.share(BEN, client(2));
+        elsewhere.grow_to(10).unwrap();
+        assert_eq!(ann.grow_to(31), Err(NoRoom::ForUser));
+        assert_eq!(ben.grow_to(11), Err(NoRoom::ForClient));
+        assert_eq!(elsewhere.grow_to(11), Err(NoRoom::ForAll));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod request_name;
 mod role;
 mod search;
 mod signing_key;
+mod store_name;
 mod text;
 mod timestamp;
 mod token;
@@ -22,9 +23,7 @@ pub use checksum::{Checksum, RunningChecksum};
 pub use client::{Client, ClientAddress, NotAClient};
 pub use email::{Email, EmailError};
 pub use id::{NotAnId, RequestId, SessionId, TrashEntryId, UserId};
-pub use image::{
-    ImageFormat, ImageKey, ImageRef, NotAnImageKey, OriginalImage, OwnImage, ProfileImage, StoreName,
-};
+pub use image::{ImageFormat, ImageKey, ImageRef, NotAnImageKey, OriginalImage, OwnImage, ProfileImage};
 pub use page::{PageNumber, PageRequest, PerPage};
 pub use password::{Password, PasswordHash};
 pub use reason::Reason;
@@ -32,6 +31,7 @@ pub use request_name::RequestName;
 pub use role::Role;
 pub use search::SearchTerm;
 pub use signing_key::{SHORTEST_KEY, Weakness, weakness};
+pub use store_name::StoreName;
 pub use text::TextError;
 pub use timestamp::Timestamp;
 pub use token::{AccessToken, Epoch, RefreshToken, TokenFingerprint, TokenId};

@@ -256,7 +256,10 @@ async fn what_all_users_have_under_way_is_bounded() {
     let world = World::with_limits(Limits { spools, ..Limits::default() });
     let (ann, ben) = (world.user("ann").await, world.user("ben").await);
     let begun = begin_uploads(&world, &ann, 10 << 20, 1).await;
-    let request = |length| upload(UPLOAD, &[part("image", Some("me.png"), &vec![0; length])]);
+    let request = |length| {
+        let request = upload(UPLOAD, &[part("image", Some("me.png"), &vec![0; length])]);
+        request.peer_addr(([192, 0, 2, 7], 1).into())
+    };
     let answer = world.call(ben.send(request(6 << 20))).await;
     assert_eq!(answer.told(), (503, &json!({ "detail": "Service Unavailable" })));
     assert_eq!(answer.header("retry-after"), "5");
