@@ -6,8 +6,8 @@ use std::path::Path;
 
 use roster_adapter_sqlite::{OpenError, SqliteDatabase, SqliteSource, SqliteStore};
 use roster_domain::ports::{AccountSource, Accounts, Database as _, Expired, Occupancy};
-use roster_domain_testkit::fixtures::{START, change, new_user};
 use roster_domain::values::Timestamp;
+use roster_domain_testkit::fixtures::{START, change, new_user};
 use roster_domain_testkit::formats;
 use tempfile::TempDir;
 
@@ -87,7 +87,10 @@ async fn a_look_leaves_nothing_beside_a_file_of_any_version() {
         let before = files(folder.path());
         let database = SqliteDatabase::of(&format!("sqlite://{}", file.display()));
         assert_eq!(database.examine().await.unwrap(), Occupancy::Users);
-        assert_ne!(database.expired(Timestamp::from_millis(i64::MAX), START).await.unwrap(), Expired::default());
+        assert_ne!(
+            database.expired(Timestamp::from_millis(i64::MAX), START).await.unwrap(),
+            Expired::default()
+        );
         assert!(files(folder.path()) == before);
     }
 }

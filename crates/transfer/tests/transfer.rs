@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use roster_domain::entities::Account;
-use roster_domain::ports::{AccountArchive, Accounts as _, ImageStore as _, PendingRemoval, ProfileImages as _, Trash as _};
+use roster_domain::ports::{
+    AccountArchive, Accounts as _, ImageStore as _, PendingRemoval, ProfileImages, Trash as _,
+};
 use roster_domain::values::{ImageRef, OwnImage, StoreName};
 use roster_domain_testkit::fakes::{CountingIds, ManualClock};
 use roster_domain_testkit::fixtures::{START, account, at, change, image_key, new_admin, spool, trashed};
@@ -111,7 +113,9 @@ async fn images_are_moved_and_what_is_to_be_removed_from_other_stores_is_carried
     let faces = StoreName::new("s3://faces");
     let mut all = accounts(3);
     let [stored, lost, elsewhere] = all.as_mut_slice() else { panic!("three") };
-    for (account, store) in [(&mut *stored, from.name()), (&mut *lost, from.name()), (elsewhere, faces.clone())] {
+    for (account, store) in
+        [(&mut *stored, from.name()), (&mut *lost, from.name()), (elsewhere, faces.clone())]
+    {
         let image = ImageRef { store, key: image_key(account.user.id) };
         account.user.profile_image = Some(OwnImage::from(image).into());
     }
@@ -119,7 +123,8 @@ async fn images_are_moved_and_what_is_to_be_removed_from_other_stores_is_carried
     let key = stored.profile_image.unwrap().stored().unwrap().key.clone();
     from.put(&key, spool(b"an image")).await.unwrap();
     let source = store_with(&all).await;
-    let [behind, carried] = [from.name(), faces.clone()].map(|store| ImageRef { store, key: image_key(stored.id) });
+    let [behind, carried] =
+        [from.name(), faces.clone()].map(|store| ImageRef { store, key: image_key(stored.id) });
     for image in [&behind, &carried] {
         source.reserve(stored.id, image, at(5), &change()).await.unwrap();
     }
@@ -139,7 +144,7 @@ async fn images_are_moved_and_what_is_to_be_removed_from_other_stores_is_carried
     let moved = moved.into_iter().find(|account| account.user.id == stored.id).unwrap();
     let image = ImageRef { store: to.name(), key };
     assert_eq!(moved.user.profile_image, Some(OwnImage::from(image).into()));
-    assert_eq!(target.stores().await.unwrap(), std::slice::from_ref(&faces));
+    assert_eq!(ProfileImages::stores(&target).await.unwrap(), std::slice::from_ref(&faces));
     let removal = PendingRemoval { owner: stored.id, image: carried, due: at(5) };
     assert_eq!(target.due(&faces, at(5), None, 10).await.unwrap(), [removal]);
 }
