@@ -12,7 +12,7 @@ use std::io::Cursor;
 use futures_util::future::join_all;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-use harness::TestApp;
+use harness::{Setup, TestApp};
 
 /// How many come at once.
 const UPLOADS: usize = 50;
@@ -65,7 +65,8 @@ fn peak_memory(app: &TestApp) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_uploads_at_once_take_the_budget_and_little_more() {
-    let app = TestApp::start().await;
+    // Half of the room for files is one client's.
+    let app = Setup::new().set("UPLOAD_SPOOL_MB", "512").start().await;
     let mut users = Vec::new();
     for number in 0..UPLOADS {
         users.push(app.sign_up(&format!("user{number}")).await);
