@@ -19,7 +19,8 @@ pub trait Database: Send + Sync {
     /// Opens it, and makes it where there is none. One of an older version is brought forward; users of the FastAPI service are taken
     /// over. The observer is told of its calls, if there is one.
     ///
-    /// - Where users' names clash or a newer version has written it, MUST leave all data as it was. A lease may stay, and lapses.
+    /// - MUST look for a newer version and for users whose names clash before it changes anything, and leave all data as it was where
+    ///   it finds either. A lease may stay, and lapses.
     /// - After any other error, another opening MUST go on from there.
     async fn open(&self, observer: Option<Arc<dyn StoreObserver>>) -> Result<Arc<dyn Store>, OpenError>;
 
