@@ -98,7 +98,8 @@ pub struct SpoolLimits {
     pub each_client: u64,
 }
 
-/// Bounds what spools hold: for each user, for each client, and in all, asked in this order. It keeps numbers alone, of those who hold something.
+/// Bounds what spools hold: for each user, for each client, and in all, asked in this order. It keeps numbers alone, of those who
+/// hold something.
 #[derive(Debug)]
 pub struct SpoolBudget {
     limits: SpoolLimits,
